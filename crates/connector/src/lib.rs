@@ -1,6 +1,5 @@
 #![doc = include_str!("../README.md")]
 
-mod clock;
 mod connector;
 mod context;
 mod document;
@@ -11,7 +10,7 @@ mod mapper;
 mod page;
 mod settings;
 
-pub use clock::{Clock, ManualClock, SystemClock};
+pub use wrenchtime_clock::{Clock, ManualClock, SystemClock};
 pub use connector::{Account, Connector};
 pub use context::{Context, Priority};
 pub use document::{ChangeTime, Document, KeyOrder, RemoteKey, SortKey, Stub, content_hash};

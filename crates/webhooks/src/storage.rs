@@ -97,6 +97,11 @@ impl StoreError {
         }
     }
 
+    /// Returns the words of what caused it, for a log line.
+    pub fn source_text(&self) -> Option<String> {
+        self.source.as_ref().map(ToString::to_string)
+    }
+
     /// Keeps what caused it.
     #[must_use]
     pub fn with_source(

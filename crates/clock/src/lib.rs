@@ -1,4 +1,4 @@
-//! Where time comes from.
+#![doc = include_str!("../README.md")]
 
 use std::fmt;
 use std::sync::{Arc, Mutex};

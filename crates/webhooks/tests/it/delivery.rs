@@ -1,0 +1,252 @@
+//! What arrives, what is tried again, and what never leaves.
+
+use std::time::Duration;
+
+use wiremock::matchers::{method, path};
+use wiremock::{Mock, ResponseTemplate};
+use wrenchtime_clock::Clock;
+use wrenchtime_egress::Policy;
+use wrenchtime_webhooks::{AttemptOutcome, DeliveryId, DeliveryStore, Received, Refused, Turn};
+
+use crate::support::World;
+
+fn loopback() -> Policy {
+    Policy::allowing(["127.0.0.0/8".parse().unwrap()])
+}
+
+async fn answer(world: &World, template: ResponseTemplate) {
+    world.receiver.reset().await;
+    Mock::given(method("POST"))
+        .and(path("/hook"))
+        .respond_with(template)
+        .mount(&world.receiver)
+        .await;
+}
+
+#[tokio::test]
+async fn a_delivered_event_is_signed_over_its_exact_bytes() {
+    let world = World::new(loopback()).await;
+    answer(&world, ResponseTemplate::new(204)).await;
+    world.log();
+    let turn = world.dispatcher.turn().await.unwrap();
+    assert_eq!(
+        turn,
+        Turn {
+            messages: 1,
+            attempts: 1,
+            delivered: 1
+        }
+    );
+    let requests = world.receiver.received_requests().await.unwrap();
+    let header = |name: &str| requests[0].headers[name].to_str().unwrap().to_owned();
+    let (id, time, signature) = (
+        header("webhook-id"),
+        header("webhook-timestamp"),
+        header("webhook-signature"),
+    );
+    let at = world.clock.now();
+    let body = requests[0].body.as_slice();
+    assert_eq!(
+        world
+            .key
+            .verify(&id, &time, &signature, Received { body, at }),
+        Ok(())
+    );
+    let mut changed = body.to_vec();
+    changed[0] ^= 1;
+    let refused = world
+        .key
+        .verify(&id, &time, &signature, Received { body: &changed, at });
+    assert_eq!(refused, Err(Refused::NoMatch));
+    let body: serde_json::Value = serde_json::from_slice(body).unwrap();
+    assert_eq!(body["id"], id);
+    assert_eq!(body["type"], "sync.completed");
+    assert_eq!(body["data"]["outcome"], "complete");
+    assert_eq!(world.dispatcher.turn().await.unwrap(), Turn::default());
+}
+
+#[tokio::test]
+async fn a_refusal_is_tried_again_with_the_same_id_and_bytes_and_a_new_signature() {
+    let world = World::new(loopback()).await;
+    answer(
+        &world,
+        ResponseTemplate::new(503).insert_header("retry-after", "120"),
+    )
+    .await;
+    world.log();
+    assert_eq!(world.dispatcher.turn().await.unwrap().delivered, 0);
+    let first = world.receiver.received_requests().await.unwrap().remove(0);
+    world.clock.advance(Duration::from_secs(119));
+    assert_eq!(world.dispatcher.turn().await.unwrap(), Turn::default());
+    world.clock.advance(Duration::from_secs(1));
+    answer(&world, ResponseTemplate::new(200)).await;
+    assert_eq!(world.dispatcher.turn().await.unwrap().delivered, 1);
+    let second = world.receiver.received_requests().await.unwrap().remove(0);
+    assert_eq!(first.headers["webhook-id"], second.headers["webhook-id"]);
+    assert_eq!(first.body, second.body);
+    assert_ne!(
+        first.headers["webhook-signature"],
+        second.headers["webhook-signature"]
+    );
+}
+
+#[tokio::test]
+async fn redirects_are_not_followed() {
+    let world = World::new(loopback()).await;
+    let target = format!("{}/elsewhere", world.receiver.uri());
+    answer(
+        &world,
+        ResponseTemplate::new(307).insert_header("location", target),
+    )
+    .await;
+    world.log();
+    assert_eq!(
+        world.dispatcher.turn().await.unwrap(),
+        Turn {
+            messages: 1,
+            attempts: 1,
+            delivered: 0
+        }
+    );
+    assert_eq!(world.receiver.received_requests().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn gone_disables_the_endpoint_and_keeps_the_delivery() {
+    let world = World::new(loopback()).await;
+    answer(&world, ResponseTemplate::new(410)).await;
+    world.log();
+    world.dispatcher.turn().await.unwrap();
+    assert!(
+        world
+            .store
+            .with(|state| state.endpoints[0].disabled.is_some())
+    );
+    assert!(
+        world
+            .store
+            .with(|state| state.messages.values().all(|(_, _, due)| due.is_some()))
+    );
+    world.clock.advance(Duration::from_secs(3600));
+    assert_eq!(world.dispatcher.turn().await.unwrap(), Turn::default());
+}
+
+#[tokio::test]
+async fn nothing_leaves_for_an_address_that_is_not_allowed() {
+    let world = World::new(Policy::strict()).await;
+    answer(&world, ResponseTemplate::new(200)).await;
+    world.log();
+    assert_eq!(
+        world.dispatcher.turn().await.unwrap(),
+        Turn {
+            messages: 1,
+            attempts: 1,
+            delivered: 0
+        }
+    );
+    assert_eq!(world.receiver.received_requests().await.unwrap().len(), 0);
+    world.store.with(|state| {
+        let attempt = &state.attempts[0];
+        assert!(matches!(attempt.outcome, AttemptOutcome::RetryAt(_)));
+        let error = attempt.error.as_deref().unwrap();
+        assert!(!error.is_empty() && !error.contains("canary"), "{error}");
+    });
+}
+
+#[tokio::test]
+async fn an_endless_reply_is_read_to_its_limit_only() {
+    let world = World::new(loopback()).await;
+    answer(
+        &world,
+        ResponseTemplate::new(200).set_body_bytes(vec![b'x'; 1 << 20]),
+    )
+    .await;
+    world.log();
+    assert_eq!(world.dispatcher.turn().await.unwrap().delivered, 1);
+}
+
+#[tokio::test]
+async fn a_dead_receiver_does_not_delay_a_healthy_one_and_names_no_url() {
+    let world = World::new(loopback()).await;
+    answer(&world, ResponseTemplate::new(200)).await;
+    // A port that nobody listens on: bound once, then given back.
+    let free = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    world
+        .add_endpoint(&format!("http://{free}/hook?token=canary"))
+        .await;
+    world.log();
+    let turn = world.dispatcher.turn().await.unwrap();
+    assert_eq!(
+        turn,
+        Turn {
+            messages: 2,
+            attempts: 2,
+            delivered: 1
+        }
+    );
+    world.store.with(|state| {
+        let failed = state
+            .attempts
+            .iter()
+            .find_map(|attempt| attempt.error.as_deref())
+            .unwrap();
+        assert!(
+            failed.contains("no connection") && !failed.contains("canary"),
+            "{failed}"
+        );
+    });
+}
+
+#[tokio::test]
+async fn a_delivery_given_up_is_sent_again_by_hand() {
+    let world = World::new(loopback()).await;
+    answer(&world, ResponseTemplate::new(500)).await;
+    world.log();
+    world.dispatcher.turn().await.unwrap();
+    world.clock.advance(Duration::from_secs(73 * 3600));
+    world.dispatcher.turn().await.unwrap();
+    let (id, outcome) = world.store.with(|state| {
+        state
+            .attempts
+            .last()
+            .map(|last| (last.delivery, last.outcome.clone()))
+            .unwrap()
+    });
+    assert_eq!(outcome, AttemptOutcome::Failed);
+    assert_eq!(world.dispatcher.turn().await.unwrap(), Turn::default());
+    answer(&world, ResponseTemplate::new(200)).await;
+    assert!(world.store.retry(id, world.clock.now()).await.unwrap());
+    assert_eq!(world.dispatcher.turn().await.unwrap().delivered, 1);
+}
+
+#[tokio::test]
+async fn the_loop_wakes_delivers_and_stops() {
+    let world = World::new(loopback()).await;
+    answer(&world, ResponseTemplate::new(200)).await;
+    let cancel = tokio_util::sync::CancellationToken::new();
+    let waker = world.dispatcher.waker();
+    world.log();
+    waker.notify_one();
+    let stop = async {
+        while world.store.with(|state| state.attempts.is_empty()) {
+            tokio::task::yield_now().await;
+        }
+        cancel.cancel();
+        waker.notify_one();
+    };
+    tokio::join!(
+        world.dispatcher.run(Duration::from_secs(1), cancel.clone()),
+        stop
+    );
+    assert_eq!(world.store.with(|state| state.attempts.len()), 1);
+}
+
+#[test]
+fn an_id_reads_back_as_receivers_see_it() {
+    let id = DeliveryId::from_uuid(uuid::Uuid::from_u128(7));
+    assert_eq!(id.to_string(), "msg_00000000000000000000000000000007");
+    assert_eq!(id.to_string().parse::<DeliveryId>().unwrap(), id);
+}

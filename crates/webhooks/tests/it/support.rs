@@ -1,0 +1,295 @@
+//! A store in memory, and what the tests build from it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+use wiremock::MockServer;
+use wrenchtime_clock::ManualClock;
+use wrenchtime_egress::Policy;
+use wrenchtime_model::{ConnectionId, EndpointId, Event, EventBody, EventType, Timestamp};
+use wrenchtime_webhooks::{
+    Attempt, AttemptOutcome, Delivery, DeliveryFilter, DeliveryId, DeliveryStore, Dispatcher,
+    DispatcherParts, DueDelivery, Endpoint, EndpointScope, EndpointSecrets, EventSource, FanOut,
+    Message, NewEndpoint, PendingEvent, SigningKey, StoreError,
+};
+
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    pub(crate) events: Vec<PendingEvent>,
+    pub(crate) positions: BTreeMap<ConnectionId, u64>,
+    pub(crate) endpoints: Vec<Endpoint>,
+    pub(crate) messages: BTreeMap<DeliveryId, (Message, u32, Option<DateTime<Utc>>)>,
+    pub(crate) attempts: Vec<Attempt>,
+}
+
+/// Keeps everything under one lock: each method is atomic.
+#[derive(Debug, Default)]
+pub(crate) struct MemoryDeliveries(Mutex<State>);
+
+impl MemoryDeliveries {
+    pub(crate) fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
+        work(&mut self.0.lock().unwrap())
+    }
+}
+
+#[async_trait]
+impl EventSource for MemoryDeliveries {
+    async fn pending(&self, _: u32) -> Result<Vec<(ConnectionId, u64)>, StoreError> {
+        Ok(self.with(|state| {
+            let mut pending = BTreeMap::new();
+            for event in &state.events {
+                let connection = event.event.connection_id;
+                let position = state.positions.get(&connection).copied().unwrap_or(0);
+                if event.event.sequence > position {
+                    pending.insert(connection, position);
+                }
+            }
+            pending.into_iter().collect()
+        }))
+    }
+
+    async fn events_after(
+        &self,
+        connection: ConnectionId,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<PendingEvent>, StoreError> {
+        Ok(self.with(|state| {
+            let of_connection = state.events.iter().filter(|event| {
+                event.event.connection_id == connection && event.event.sequence > after
+            });
+            of_connection.take(limit as usize).cloned().collect()
+        }))
+    }
+}
+
+#[async_trait]
+impl DeliveryStore for MemoryDeliveries {
+    async fn add_endpoint(&self, endpoint: &Endpoint) -> Result<(), StoreError> {
+        self.with(|state| state.endpoints.push(endpoint.clone()));
+        Ok(())
+    }
+
+    async fn endpoints(&self) -> Result<Vec<Endpoint>, StoreError> {
+        Ok(self.with(|state| state.endpoints.clone()))
+    }
+
+    async fn endpoint(&self, id: EndpointId) -> Result<Option<Endpoint>, StoreError> {
+        Ok(self.with(|state| {
+            state
+                .endpoints
+                .iter()
+                .find(|endpoint| endpoint.id == id)
+                .cloned()
+        }))
+    }
+
+    async fn remove_endpoint(&self, id: EndpointId) -> Result<bool, StoreError> {
+        Ok(self.with(|state| {
+            let before = state.endpoints.len();
+            state.endpoints.retain(|endpoint| endpoint.id != id);
+            state.endpoints.len() < before
+        }))
+    }
+
+    async fn disable_endpoint(
+        &self,
+        id: EndpointId,
+        at: DateTime<Utc>,
+        reason: &str,
+    ) -> Result<(), StoreError> {
+        self.with(|state| {
+            for endpoint in state
+                .endpoints
+                .iter_mut()
+                .filter(|endpoint| endpoint.id == id)
+            {
+                endpoint.disabled = Some((at, reason.to_owned()));
+            }
+        });
+        Ok(())
+    }
+
+    async fn fan_out(&self, fan_out: FanOut) -> Result<bool, StoreError> {
+        Ok(self.with(|state| {
+            let position = state.positions.entry(fan_out.connection).or_default();
+            if *position != fan_out.from {
+                return false;
+            }
+            *position = fan_out.to;
+            for message in fan_out.messages {
+                let due = Some(message.created_at);
+                state.messages.insert(message.id, (message, 0, due));
+            }
+            true
+        }))
+    }
+
+    async fn take_due(
+        &self,
+        now: DateTime<Utc>,
+        lease_until: DateTime<Utc>,
+        _: u32,
+        _: u32,
+    ) -> Result<Vec<DueDelivery>, StoreError> {
+        Ok(self.with(|state| {
+            let State {
+                messages,
+                endpoints,
+                ..
+            } = state;
+            messages
+                .values_mut()
+                .filter(|(_, _, due)| due.is_some_and(|due| due <= now))
+                .filter_map(|(message, attempts, due)| {
+                    let endpoint = endpoints
+                        .iter()
+                        .find(|endpoint| endpoint.id == message.endpoint)?;
+                    if endpoint.disabled.is_some() {
+                        return None;
+                    }
+                    *due = Some(lease_until);
+                    Some(DueDelivery {
+                        id: message.id,
+                        endpoint: endpoint.clone(),
+                        body: message.body.clone(),
+                        created_at: message.created_at,
+                        attempts: *attempts,
+                        plan_started_at: message.created_at,
+                    })
+                })
+                .collect()
+        }))
+    }
+
+    async fn record_attempt(&self, attempt: Attempt) -> Result<(), StoreError> {
+        self.with(|state| {
+            let (message, attempts, due) = state.messages.get_mut(&attempt.delivery).unwrap();
+            *attempts += 1;
+            *due = match &attempt.outcome {
+                AttemptOutcome::RetryAt(at) => Some(*at),
+                AttemptOutcome::Delivered | AttemptOutcome::Failed => None,
+                AttemptOutcome::Gone => {
+                    for endpoint in state
+                        .endpoints
+                        .iter_mut()
+                        .filter(|one| one.id == message.endpoint)
+                    {
+                        endpoint.disabled = Some((attempt.at, "gone".to_owned()));
+                    }
+                    *due
+                }
+            };
+            state.attempts.push(attempt);
+        });
+        Ok(())
+    }
+
+    async fn next_due(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
+        Ok(self.with(|state| state.messages.values().filter_map(|(_, _, due)| *due).min()))
+    }
+
+    async fn deliveries(&self, _: &DeliveryFilter) -> Result<Vec<Delivery>, StoreError> {
+        Err(StoreError::new("listing is the store's own business"))
+    }
+
+    async fn retry(&self, id: DeliveryId, now: DateTime<Utc>) -> Result<bool, StoreError> {
+        Ok(self.with(|state| match state.messages.get_mut(&id) {
+            Some((_, attempts, due)) => {
+                (*attempts, *due) = (0, Some(now));
+                true
+            }
+            None => false,
+        }))
+    }
+}
+
+/// Keeps secrets as they are.
+#[derive(Debug)]
+pub(crate) struct Plain;
+
+impl EndpointSecrets for Plain {
+    fn seal(&self, _: EndpointId, secret: &SecretString) -> Result<Vec<u8>, StoreError> {
+        Ok(secret.expose_secret().as_bytes().to_vec())
+    }
+
+    fn open(&self, _: EndpointId, sealed: &[u8]) -> Result<SecretString, StoreError> {
+        Ok(SecretString::from(
+            String::from_utf8(sealed.to_vec()).unwrap(),
+        ))
+    }
+}
+
+pub(crate) struct World {
+    pub(crate) store: Arc<MemoryDeliveries>,
+    pub(crate) clock: ManualClock,
+    pub(crate) dispatcher: Dispatcher,
+    pub(crate) receiver: MockServer,
+    pub(crate) key: SigningKey,
+    pub(crate) connection: ConnectionId,
+}
+
+impl World {
+    /// A receiver on loopback with one endpoint for it, and a dispatcher with this policy.
+    pub(crate) async fn new(egress: Policy) -> Self {
+        let store = Arc::new(MemoryDeliveries::default());
+        let clock = ManualClock::new("2031-05-01T12:00:00Z".parse().unwrap());
+        let receiver = MockServer::start().await;
+        let key = SigningKey::generate();
+        let events: Arc<dyn EventSource> = Arc::<MemoryDeliveries>::clone(&store);
+        let deliveries: Arc<dyn DeliveryStore> = Arc::<MemoryDeliveries>::clone(&store);
+        let parts =
+            DispatcherParts::new(events, deliveries, Arc::new(Plain), Arc::new(clock.clone()))
+                .with_egress(egress);
+        let dispatcher = Dispatcher::try_new(parts).unwrap();
+        let world = Self {
+            store,
+            clock,
+            dispatcher,
+            receiver,
+            key,
+            connection: ConnectionId::new(),
+        };
+        let url = format!("{}/hook?token=canary", world.receiver.uri());
+        world.add_endpoint(&url).await;
+        world
+    }
+
+    pub(crate) async fn add_endpoint(&self, url: &str) -> EndpointId {
+        let id = EndpointId::new();
+        let new = NewEndpoint {
+            url: url.parse().unwrap(),
+            description: None,
+            scope: EndpointScope::All,
+            events: [].into(),
+            include_initial: false,
+        };
+        let sealed = Plain.seal(id, self.key.text()).unwrap();
+        let endpoint = Endpoint::new(id, new, sealed, DateTime::UNIX_EPOCH);
+        self.store.add_endpoint(&endpoint).await.unwrap();
+        id
+    }
+
+    /// Logs an event.
+    pub(crate) fn log(&self) {
+        self.store.with(|state| {
+            let event = Event {
+                sequence: state.events.len() as u64 + 1,
+                connection_id: self.connection,
+                time: Timestamp::from(DateTime::UNIX_EPOCH),
+                body: EventBody::Lifecycle {
+                    event: EventType::SyncCompleted,
+                    data: json!({"outcome": "complete"}),
+                },
+            };
+            state.events.push(PendingEvent {
+                event,
+                record: None,
+            });
+        });
+    }
+}
