@@ -1,0 +1,35 @@
+//! Long counts and what takes long to install: before something is called done, not on every change.
+
+use anyhow::Result;
+
+use crate::process::{cargo, run};
+use crate::{judge, lint, test};
+
+/// Cases for each property: forty times the default.
+const CASES: &str = "10000";
+
+/// Runs everything with the long counts.
+pub(crate) fn run_all() -> Result<()> {
+    lint::run_all()?;
+    run(cargo().args([
+        "deny",
+        "--workspace",
+        "check",
+        "licenses",
+        "bans",
+        "sources",
+    ]))?;
+    for feature in ["corrigo", "express-maintenance"] {
+        run(cargo().args([
+            "check",
+            "--locked",
+            "--package",
+            "wrenchtime-catalog",
+            "--no-default-features",
+            "--features",
+            feature,
+        ]))?;
+    }
+    test::run_with_cases(&[], Some(CASES))?;
+    judge::run_judges()
+}
