@@ -1,0 +1,7 @@
+//! From single values of a source to those of the model. Pure.
+
+mod number;
+mod time;
+
+pub(crate) use number::{parse_decimal, push_decimal, whole_number};
+pub(crate) use time::{Format, Moment, parse_iso};
