@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -74,23 +74,17 @@ impl Faults {
 
     /// Makes the next `times` data requests fail in the same way, after those already queued.
     pub fn inject_times(&self, times: usize, fault: Fault) {
-        self.edit(|state| {
-            state
-                .queue
-                .extend(std::iter::repeat_n(fault.clone(), times));
-        });
+        self.state().queue.extend(std::iter::repeat_n(fault, times));
     }
 
     /// Makes the data request with this index fail, counted from 0 since the start or the last [`clear`](Self::clear).
     pub fn inject_at(&self, request_index: u64, fault: Fault) {
-        self.edit(|state| {
-            state.at.insert(request_index, fault.clone());
-        });
+        self.state().at.insert(request_index, fault);
     }
 
     /// Makes the next request for a token fail. Only faults of transport and status make sense here.
     pub fn inject_token(&self, fault: Fault) {
-        self.edit(|state| state.token_queue.push_back(fault.clone()));
+        self.state().token_queue.push_back(fault);
     }
 
     /// Makes a share of the data requests (`rate`, 0 to 1) fail in ways that a patient client survives: 429 with and without
@@ -114,43 +108,38 @@ impl Faults {
 
     /// Does what [`random`](Self::random) does, choosing from the given faults. An empty list switches random faults off.
     pub fn random_of(&self, seed: u64, rate: f64, of: Vec<Fault>) {
-        self.edit(|state| {
-            state.random = (!of.is_empty()).then(|| Random {
-                rng: Rng::new(seed),
-                rate,
-                of: of.clone(),
-            });
-        });
+        let rng = Rng::new(seed);
+        self.state().random = (!of.is_empty()).then_some(Random { rng, rate, of });
     }
 
     /// Forgets all faults and starts counting requests from 0 again.
     pub fn clear(&self) {
-        self.edit(|state| *state = State::default());
+        *self.state() = State::default();
     }
 
     /// Counts a data request and returns the fault that it meets.
     pub(crate) fn next(&self) -> Option<Fault> {
-        self.edit(|state| {
-            let index = state.requests;
-            state.requests += 1;
-            if let Some(fault) = state.at.remove(&index) {
-                return Some(fault);
-            }
-            if let Some(fault) = state.queue.pop_front() {
-                return Some(fault);
-            }
-            let random = state.random.as_mut()?;
-            (random.rng.fraction() < random.rate).then(|| random.rng.pick(&random.of).clone())
-        })
+        let mut guard = self.state();
+        let state = &mut *guard;
+        let index = state.requests;
+        state.requests += 1;
+        if let Some(fault) = state.at.remove(&index) {
+            return Some(fault);
+        }
+        if let Some(fault) = state.queue.pop_front() {
+            return Some(fault);
+        }
+        let random = state.random.as_mut()?;
+        (random.rng.fraction() < random.rate).then(|| random.rng.pick(&random.of).clone())
     }
 
     /// Returns the fault that a request for a token meets.
     pub(crate) fn next_token(&self) -> Option<Fault> {
-        self.edit(|state| state.token_queue.pop_front())
+        self.state().token_queue.pop_front()
     }
 
-    fn edit<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
-        change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
