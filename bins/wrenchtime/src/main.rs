@@ -1,2 +1,163 @@
-//! Placeholder.
-fn main() {}
+//! `wrenchtime`: the service and its command line.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command line talks to the person at the terminal"
+)]
+
+mod client;
+mod command;
+mod config;
+mod session;
+mod terminal;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{Layer, LogFormat};
+
+/// One API for every CMMS.
+#[derive(Debug, Parser)]
+#[command(name = "wrenchtime", version, max_term_width = 100)]
+struct Arguments {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(Clone, Debug, clap::Args)]
+struct Global {
+    /// Configuration file (TOML).
+    #[arg(long, global = true)]
+    config: Option<PathBuf>,
+    /// Where everything is kept [default: ./wrenchtime-data].
+    #[arg(long, global = true)]
+    data_dir: Option<PathBuf>,
+    /// What is logged: a level, or target=level,... [default: info for serve, warn else].
+    #[arg(long, global = true)]
+    log: Option<String>,
+    /// How log lines are written [default: text].
+    #[arg(long, global = true, value_enum)]
+    log_format: Option<LogFormat>,
+    /// Print JSON for programs instead of text for people.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the service.
+    Serve {
+        /// Where the API listens [default: 127.0.0.1:8321].
+        #[arg(long)]
+        listen: Option<SocketAddr>,
+    },
+    /// See it work: sandbox systems, the service and a webhook receiver, in a temporary directory.
+    Demo(command::demo::Arguments),
+    /// Connect a customer's system and start its first sync.
+    Connect(command::connect::Arguments),
+    /// List, show and end connections.
+    Connections(command::connections::Arguments),
+    /// Sync a connection now.
+    Sync(command::sync::Arguments),
+    /// List the systems that can be connected, and what they ask for.
+    Systems(command::systems::Arguments),
+    /// Run a simulated system to build against.
+    Sandbox(command::sandbox::Arguments),
+    /// Print the OpenAPI document.
+    Openapi,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("wrenchtime: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<()> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the environment"
+    )]
+    let environment: BTreeMap<String, String> = std::env::vars().collect();
+    let Arguments { global, command } = arguments;
+    let listen = match &command {
+        Command::Serve { listen } => *listen,
+        _ => None,
+    };
+    let flags = Layer {
+        data_dir: global.data_dir.clone(),
+        log: global.log.clone(),
+        log_format: global.log_format,
+        listen,
+        ..Layer::default()
+    };
+    let config = Layer::load(global.config.as_deref(), &environment, flags)?;
+    start_logging(&config, matches!(command, Command::Serve { .. }))?;
+    wrenchtime_egress::install_tls_provider();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(dispatch(
+        command,
+        Setting {
+            config,
+            environment,
+            json: global.json,
+        },
+    ))
+}
+
+/// What every command works with.
+#[derive(Debug)]
+struct Setting {
+    config: Layer,
+    environment: BTreeMap<String, String>,
+    json: bool,
+}
+
+async fn dispatch(command: Command, setting: Setting) -> Result<()> {
+    match command {
+        Command::Serve { .. } => command::serve::run(&setting).await,
+        Command::Demo(arguments) => command::demo::run(arguments, &setting).await,
+        Command::Connect(arguments) => command::connect::run(arguments, &setting).await,
+        Command::Connections(arguments) => command::connections::run(arguments, &setting).await,
+        Command::Sync(arguments) => command::sync::run(arguments, &setting).await,
+        Command::Systems(arguments) => command::systems::run(arguments, &setting).await,
+        Command::Sandbox(arguments) => command::sandbox::run(arguments, &setting).await,
+        Command::Openapi => {
+            println!(
+                "{}",
+                serde_json::to_string_pretty(&wrenchtime_api::openapi_document())?
+            );
+            Ok(())
+        }
+    }
+}
+
+fn start_logging(config: &Layer, is_service: bool) -> Result<()> {
+    let default = if is_service { "info" } else { "warn" };
+    let filter = EnvFilter::try_new(config.log.as_deref().unwrap_or(default))?;
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    match config.log_format.unwrap_or_default() {
+        LogFormat::Text => builder.with_ansi(false).init(),
+        LogFormat::Json => builder.json().init(),
+    }
+    Ok(())
+}

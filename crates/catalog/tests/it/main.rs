@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use wrenchtime_connector::{Role, SystemClock};
-use wrenchtime_mapping::{Functions, Mapping};
+use wrenchtime_mapping::Mapping;
 use wrenchtime_transport::{Runtime, RuntimeOptions};
 
 #[test]
@@ -12,12 +12,13 @@ fn every_default_mapping_compiles() {
     let systems = wrenchtime_catalog::systems(&runtime);
     assert_eq!(systems.iter().count(), 2);
     for system in systems.iter() {
-        let functions = system
-            .functions()
-            .iter()
-            .fold(Functions::builtin(), |functions, named| functions.with(named.name, named.apply));
-        let compiled = Mapping::compile(system.default_mapping(), system.info(), &functions);
-        assert!(compiled.is_ok(), "{}: {}", system.info().system, compiled.unwrap_err());
+        let compiled = Mapping::default_of(system.as_ref());
+        assert!(
+            compiled.is_ok(),
+            "{}: {}",
+            system.info().system,
+            compiled.unwrap_err()
+        );
     }
 }
 
@@ -27,10 +28,18 @@ fn every_entity_can_be_listed_and_names_of_streams_are_unique() {
     for system in wrenchtime_catalog::systems(&runtime).iter() {
         let mut names = std::collections::BTreeSet::new();
         for entity in &system.info().entities {
-            let listings = entity.streams.iter().filter(|stream| stream.role == Role::Listing).count();
+            let listings = entity
+                .streams
+                .iter()
+                .filter(|stream| stream.role == Role::Listing)
+                .count();
             assert_eq!(listings, 1, "{}", entity.name);
             for stream in &entity.streams {
-                assert!(names.insert(stream.name.clone()), "{} stands twice", stream.name);
+                assert!(
+                    names.insert(stream.name.clone()),
+                    "{} stands twice",
+                    stream.name
+                );
             }
         }
     }

@@ -1,0 +1,37 @@
+//! `demo`: see it work.
+
+use anyhow::Result;
+use wrenchtime_demo::{Audience, DemoOptions};
+
+use crate::Setting;
+
+/// See it work: sandbox systems, the service and a webhook receiver, in a temporary directory.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// End after the second sync instead of staying up.
+    #[arg(long)]
+    once: bool,
+    /// How many work orders the sandbox has.
+    #[arg(long, default_value_t = 2_000)]
+    work_orders: usize,
+    /// Makes the same plant again.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+pub(crate) async fn run(arguments: Arguments, setting: &Setting) -> Result<()> {
+    let audience = if setting.json {
+        Audience::Program
+    } else {
+        Audience::Person
+    };
+    let options = DemoOptions::new(audience).with_plant(arguments.seed, arguments.work_orders);
+    let demo = wrenchtime_demo::run(&options).await?;
+    if setting.json {
+        println!("{}", demo.summary());
+    }
+    if !arguments.once {
+        super::serve::stopped().await?;
+    }
+    demo.stop().await
+}

@@ -1,0 +1,132 @@
+//! The files of the data directory beside the database.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use wrenchtime_service::MasterKey;
+
+use crate::StartError;
+
+const MASTER_KEY: &str = "master.key";
+const SERVICE: &str = "service.json";
+
+/// How the command line reaches the service of a data directory.
+#[derive(Clone, Debug)]
+pub struct LocalService {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// The command line's own management key.
+    pub key: SecretString,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ServiceFile {
+    address: SocketAddr,
+    key: String,
+}
+
+/// Returns how to reach the service that runs on this data directory, or ran last.
+pub fn local_service(data_dir: &Path) -> Option<LocalService> {
+    let text = fs::read(data_dir.join(SERVICE)).ok()?;
+    let file: ServiceFile = serde_json::from_slice(&text).ok()?;
+    Some(LocalService {
+        address: file.address,
+        key: SecretString::from(file.key),
+    })
+}
+
+pub(crate) fn write_local_service(
+    data_dir: &Path,
+    service: &LocalService,
+) -> Result<(), StartError> {
+    let path = data_dir.join(SERVICE);
+    let file = ServiceFile {
+        address: service.address,
+        key: service.key.expose_secret().to_owned(),
+    };
+    let text = serde_json::to_string(&file).unwrap_or_default();
+    // A service that was killed left its file behind; the lock on the directory says that it is gone.
+    let beside = data_dir.join("service.json.new");
+    drop(fs::remove_file(&beside));
+    write_private(&beside, &text)
+        .and_then(|()| fs::rename(&beside, &path))
+        .map_err(|reason| StartError::File {
+            action: "write",
+            path,
+            reason,
+        })
+}
+
+/// Returns the master key: the one given, else the file's, else a new one where nothing is stored yet.
+pub(crate) fn master_key(
+    data_dir: &Path,
+    given: Option<&SecretString>,
+    holds_data: bool,
+) -> Result<(MasterKey, Option<NewKeyFile>), StartError> {
+    if let Some(text) = given {
+        return parse(text, "WRENCHTIME_MASTER_KEY").map(|key| (key, None));
+    }
+    let path = data_dir.join(MASTER_KEY);
+    match fs::read_to_string(&path) {
+        Ok(text) => {
+            let text = SecretString::from(text.trim().to_owned());
+            parse(&text, &path.display().to_string()).map(|key| (key, None))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound && holds_data => {
+            Err(StartError::NoMasterKey { path })
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let key = MasterKey::generate();
+            let text = key.to_hex();
+            Ok((key, Some(NewKeyFile { path, text })))
+        }
+        Err(reason) => Err(StartError::File {
+            action: "read",
+            path,
+            reason,
+        }),
+    }
+}
+
+/// A key that was made and is not on the disk yet.
+#[derive(Debug)]
+pub(crate) struct NewKeyFile {
+    path: PathBuf,
+    text: SecretString,
+}
+
+impl NewKeyFile {
+    pub(crate) fn write(self) -> Result<(), StartError> {
+        write_private(&self.path, &format!("{}\n", self.text.expose_secret())).map_err(|reason| {
+            StartError::File {
+                action: "write",
+                path: self.path,
+                reason,
+            }
+        })
+    }
+}
+
+fn parse(text: &SecretString, origin: &str) -> Result<MasterKey, StartError> {
+    MasterKey::from_hex(text).map_err(|_| StartError::BadMasterKey {
+        origin: origin.to_owned(),
+    })
+}
+
+/// Writes a new file that only its owner may read, on the disk before it returns.
+fn write_private(path: &Path, text: &str) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    let mut file = options.open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}

@@ -1,0 +1,280 @@
+//! The running service.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+use wrenchtime_api::Limits;
+use wrenchtime_connector::{Clock, SystemClock};
+use wrenchtime_egress::{AllowRule, Policy};
+use wrenchtime_service::{Actor, MasterKey, Options, Parts, Service};
+use wrenchtime_store::{SqliteOptions, SqliteStore};
+use wrenchtime_transport::{Runtime, RuntimeOptions};
+use wrenchtime_webhooks::{Dispatcher, DispatcherParts};
+
+use crate::StartError;
+use crate::files::{LocalService, NewKeyFile, local_service, master_key, write_local_service};
+
+/// How often the dispatcher looks for events that nobody woke it for.
+const DISPATCH_INTERVAL: Duration = Duration::from_secs(5);
+
+/// What a service is to be.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct HostOptions {
+    /// Where everything is kept. Made if there is none.
+    pub data_dir: PathBuf,
+    /// Where the API listens; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// What credentials are sealed under, as 64 hexadecimal digits; from `master.key` when absent.
+    pub master_key: Option<SecretString>,
+    /// Hosts and networks that outgoing requests may reach although they are private.
+    pub allow: Vec<AllowRule>,
+    /// Folders inside of which on-premises exports may be read.
+    pub folders: Vec<PathBuf>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// What else can be chosen.
+    pub service: Options,
+}
+
+impl HostOptions {
+    /// Keeps everything in this directory and listens on 127.0.0.1:8321.
+    pub fn new(data_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            data_dir: data_dir.into(),
+            listen: SocketAddr::from(([127, 0, 0, 1], 8321)),
+            master_key: None,
+            allow: Vec::new(),
+            folders: Vec::new(),
+            clock: Arc::new(SystemClock),
+            service: Options::default(),
+        }
+    }
+
+    /// Sets where the API listens.
+    #[must_use]
+    pub fn with_listen(mut self, listen: SocketAddr) -> Self {
+        self.listen = listen;
+        self
+    }
+
+    /// Sets the master key.
+    #[must_use]
+    pub fn with_master_key(mut self, key: Option<SecretString>) -> Self {
+        self.master_key = key;
+        self
+    }
+
+    /// Sets which private addresses may be reached.
+    #[must_use]
+    pub fn with_allow(mut self, allow: Vec<AllowRule>) -> Self {
+        self.allow = allow;
+        self
+    }
+
+    /// Sets the folders that may be read.
+    #[must_use]
+    pub fn with_folders(mut self, folders: Vec<PathBuf>) -> Self {
+        self.folders = folders;
+        self
+    }
+
+    /// Sets what else can be chosen.
+    #[must_use]
+    pub fn with_service(mut self, service: Options) -> Self {
+        self.service = service;
+        self
+    }
+}
+
+/// A service that runs.
+#[derive(Debug)]
+pub struct Host {
+    address: SocketAddr,
+    service: Service,
+    store: SqliteStore,
+    first_key: Option<SecretString>,
+    local: LocalService,
+    stop_api: CancellationToken,
+    stop_dispatcher: CancellationToken,
+    api: JoinHandle<()>,
+    dispatcher: JoinHandle<()>,
+}
+
+impl Host {
+    /// Starts a service: opens the store, checks the key, listens, goes on with unfinished runs.
+    ///
+    /// # Errors
+    /// Says what stands in the way and what to do. Nothing that was there is changed then.
+    pub async fn start(options: HostOptions) -> Result<Self, StartError> {
+        wrenchtime_egress::install_tls_provider();
+        // Listening first: a taken port leaves no trace in the data directory.
+        let listener = listen(options.listen).await?;
+        let address = listener.local_addr().map_err(|reason| StartError::Listen {
+            address: options.listen,
+            reason,
+        })?;
+        let holds_data = options.data_dir.join("wrenchtime.db").exists();
+        let key = master_key(&options.data_dir, options.master_key.as_ref(), holds_data)?;
+        let store = SqliteStore::open(SqliteOptions::new(
+            &options.data_dir,
+            Arc::clone(&options.clock),
+        ))
+        .await?;
+        let started = Self::start_on(&options, store.clone(), key, (listener, address)).await;
+        if started.is_err() {
+            store.close().await;
+        }
+        started
+    }
+
+    async fn start_on(
+        options: &HostOptions,
+        store: SqliteStore,
+        (master_key, new_file): (MasterKey, Option<NewKeyFile>),
+        (listener, address): (TcpListener, SocketAddr),
+    ) -> Result<Self, StartError> {
+        let policy = Policy::allowing(options.allow.clone());
+        let runtime = runtime(options, &policy)?;
+        // A key that is not on the disk must not seal anything.
+        new_file.map_or(Ok(()), |file| file.write())?;
+        let service = Service::open(Parts {
+            systems: wrenchtime_catalog::systems(&runtime),
+            connections: Arc::new(store.clone()),
+            records: Arc::new(store.clone()),
+            deliveries: Arc::new(store.clone()),
+            sync: Arc::new(store.clone()),
+            clock: Arc::clone(&options.clock),
+            master_key,
+            options: options.service.clone(),
+        })
+        .await?;
+        let first_key = service
+            .create_first_key()
+            .await?
+            .map(|issued| issued.secret);
+        let local = local_key(&options.data_dir, &service, address).await?;
+        let parts = DispatcherParts::new(
+            Arc::new(store.clone()),
+            Arc::new(store.clone()),
+            service.vault(),
+            Arc::clone(&options.clock),
+        );
+        let dispatcher = Dispatcher::try_new(parts.with_egress(policy))?;
+        service.start(Some(dispatcher.waker())).await?;
+        let (stop_api, stop_dispatcher) = (CancellationToken::new(), CancellationToken::new());
+        let api = tokio::spawn(serve(listener, service.clone(), stop_api.clone()));
+        let stopped = stop_dispatcher.clone();
+        let dispatcher =
+            tokio::spawn(async move { dispatcher.run(DISPATCH_INTERVAL, stopped).await });
+        info!(%address, data_dir = %options.data_dir.display(), "service started");
+        Ok(Self {
+            address,
+            service,
+            store,
+            first_key,
+            local,
+            stop_api,
+            stop_dispatcher,
+            api,
+            dispatcher,
+        })
+    }
+
+    /// Returns where the API listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Returns the API's address as a URL, without a slash at its end.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Returns the first management key, when this start made it: it is shown nowhere again.
+    pub fn first_key(&self) -> Option<&SecretString> {
+        self.first_key.as_ref()
+    }
+
+    /// Returns how the command line reaches this service.
+    pub fn local(&self) -> &LocalService {
+        &self.local
+    }
+
+    /// Returns the service itself.
+    pub fn service(&self) -> &Service {
+        &self.service
+    }
+
+    /// Stops it: requests under way are answered, runs end after the page they are at and go on at the next start,
+    /// attempts under way come to their end.
+    pub async fn shutdown(self) {
+        self.stop_api.cancel();
+        self.service.shutdown().await;
+        self.stop_dispatcher.cancel();
+        for (task, name) in [(self.api, "api"), (self.dispatcher, "dispatcher")] {
+            if let Err(error) = task.await {
+                warn!(%error, name, "a part of the service ended badly");
+            }
+        }
+        self.store.close().await;
+        info!("service stopped");
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|reason| StartError::Listen { address, reason })
+}
+
+fn runtime(options: &HostOptions, policy: &Policy) -> Result<Runtime, StartError> {
+    let mut lent = RuntimeOptions::new(Arc::clone(&options.clock));
+    lent.egress = policy.clone();
+    lent.folders.clone_from(&options.folders);
+    Ok(Runtime::new(lent)?)
+}
+
+/// The command line's key of the last start serves again, unless it was revoked.
+async fn local_key(
+    data_dir: &Path,
+    service: &Service,
+    address: SocketAddr,
+) -> Result<LocalService, StartError> {
+    use secrecy::ExposeSecret;
+    let mut key = None;
+    if let Some(last) = local_service(data_dir) {
+        let is_valid = service
+            .authenticate(last.key.expose_secret())
+            .await?
+            .is_some();
+        key = is_valid.then_some(last.key);
+    }
+    let key = match key {
+        Some(key) => key,
+        None => {
+            service
+                .create_key("command line", &Actor::System)
+                .await?
+                .secret
+        }
+    };
+    let local = LocalService { address, key };
+    write_local_service(data_dir, &local)?;
+    Ok(local)
+}
+
+async fn serve(listener: TcpListener, service: Service, stop: CancellationToken) {
+    let limits = Limits::default();
+    let app = wrenchtime_api::router(service, limits.clone());
+    if let Err(error) = wrenchtime_api::serve(listener, app, limits, stop).await {
+        error!(%error, "the API ended: the service must be started again");
+    }
+}

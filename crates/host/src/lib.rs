@@ -1,0 +1,9 @@
+#![doc = include_str!("../README.md")]
+
+mod error;
+mod files;
+mod host;
+
+pub use error::StartError;
+pub use files::{LocalService, local_service};
+pub use host::{Host, HostOptions};
