@@ -6,6 +6,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use wrenchtime_model::{Resource, RunId};
 
+use crate::storage::{RunFinish, RunState};
+
 /// How much a run reads.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -86,4 +88,18 @@ pub struct RunReport {
     pub finished_at: DateTime<Utc>,
     /// Counts and faults.
     pub progress: RunProgress,
+}
+
+impl RunReport {
+    /// Makes the report of a run as its store ends it.
+    pub fn new(run: &RunState, finish: &RunFinish) -> Self {
+        Self {
+            id: run.id,
+            mode: run.mode,
+            outcome: finish.outcome,
+            started_at: run.started_at,
+            finished_at: finish.finished_at,
+            progress: finish.progress.clone(),
+        }
+    }
 }

@@ -1,0 +1,161 @@
+//! From documents that were read to what has to be written.
+
+use std::collections::{HashMap, HashSet};
+
+use wrenchtime_connector::{Document, EntityInfo, Error, ErrorKind, SortKey, content_hash};
+use wrenchtime_model::Resource;
+
+use crate::ledger::Tally;
+use crate::task::{Stop, Task};
+use crate::{DocumentWrite, KnownRow, RecordWrite, Written};
+
+/// Documents that differ from what is stored, mapped.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    pub(crate) writes: Vec<DocumentWrite>,
+    pub(crate) tally: Tally,
+}
+
+/// A document with the number of the request that read it.
+pub(crate) type Row = (Document, i64);
+
+impl Task<'_> {
+    /// Compares documents with the copy and maps those that differ.
+    pub(crate) async fn differing(
+        &self,
+        entity: &EntityInfo,
+        rows: Vec<Row>,
+    ) -> Result<Batch, Stop> {
+        let rows = last_of_each(entity, rows);
+        let keys: Vec<SortKey> = rows.iter().map(|(key, _)| key.clone()).collect();
+        let known = self.known(entity, &keys).await?;
+        let judge = Judge {
+            connection: self.request.connection,
+            mapper: std::sync::Arc::clone(&self.request.mapper),
+        };
+        let mut batch = Batch {
+            writes: Vec::new(),
+            tally: Tally::new(entity),
+        };
+        // Hashing and mapping a page takes long enough to hold up everybody else on this thread.
+        let judged = tokio::task::spawn_blocking(move || {
+            for (sort_key, row) in rows {
+                let stored = known.get(&sort_key);
+                judge.row(sort_key, row, stored, &mut batch);
+            }
+            batch
+        });
+        judged.await.map_err(|error| {
+            let message = "map a page: the mapping broke off";
+            Stop::Fault(Error::new(ErrorKind::Protocol, message).with_source(error))
+        })
+    }
+
+    /// Returns what is stored of some rows, by key.
+    pub(crate) async fn known(
+        &self,
+        entity: &EntityInfo,
+        keys: &[SortKey],
+    ) -> Result<HashMap<SortKey, KnownRow>, Stop> {
+        if keys.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let storage = &self.engine.storage;
+        let rows = storage
+            .known(self.request.connection, &entity.name, keys)
+            .await?;
+        let by_key = rows.into_iter().map(|row| (row.sort_key.clone(), row));
+        Ok(by_key.collect())
+    }
+}
+
+/// A row may stand on a page twice. The last one counts, where it stands.
+fn last_of_each(entity: &EntityInfo, rows: Vec<Row>) -> Vec<(SortKey, Row)> {
+    let mut met = HashSet::new();
+    let mut last: Vec<_> = rows
+        .into_iter()
+        .rev()
+        .map(|row| (entity.key_order.sort_key(&row.0.key), row))
+        .filter(|(key, _)| met.insert(key.clone()))
+        .collect();
+    last.reverse();
+    last
+}
+
+struct Judge {
+    connection: wrenchtime_model::ConnectionId,
+    mapper: std::sync::Arc<dyn wrenchtime_connector::Mapper>,
+}
+
+impl Judge {
+    fn row(
+        &self,
+        sort_key: SortKey,
+        (document, observation): Row,
+        stored: Option<&KnownRow>,
+        batch: &mut Batch,
+    ) {
+        let before: &[Resource] = stored.map_or(&[], |row| &row.resources);
+        let hash = document.hash();
+        let as_stored = stored.filter(|row| is_as_stored(row, &document, &hash));
+        if as_stored.is_some_and(|row| document.deleted || row.mapped_by == self.mapper.version()) {
+            batch.tally.fetched(before);
+            batch.tally.unchanged(before);
+            return;
+        }
+        let (written, resources) = self.map(&document);
+        let quarantined = matches!(written, Written::Quarantined { .. });
+        let resources = if resources.is_empty() {
+            before
+        } else {
+            &resources
+        };
+        batch.tally.fetched(resources);
+        if quarantined {
+            batch.tally.quarantined(resources);
+            if as_stored.is_some_and(|row| row.mapped_by.is_empty()) {
+                // It was tried again in vain, and the store knows it all.
+                return;
+            }
+        }
+        batch.writes.push(DocumentWrite {
+            document,
+            sort_key,
+            hash,
+            observation,
+            written,
+        });
+    }
+
+    fn map(&self, document: &Document) -> (Written, Vec<Resource>) {
+        let records = if document.deleted {
+            Ok(Vec::new())
+        } else {
+            self.mapper.map(self.connection, document)
+        };
+        match records {
+            Err(error) => {
+                let reason = error.reason;
+                (Written::Quarantined { reason }, Vec::new())
+            }
+            Ok(records) => {
+                let resources = records.iter().map(|record| record.resource).collect();
+                let records = records
+                    .into_iter()
+                    .map(|record| RecordWrite {
+                        content_hash: content_hash(&[record.content.get()]),
+                        record,
+                    })
+                    .collect();
+                let by = self.mapper.version().to_owned();
+                (Written::Mapped { by, records }, resources)
+            }
+        }
+    }
+}
+
+/// A document without a version says nothing of it: it does not differ by that.
+fn is_as_stored(row: &KnownRow, document: &Document, hash: &[u8; 32]) -> bool {
+    let same_version = document.version.is_none() || document.version == row.version;
+    row.hash == *hash && row.gone == document.deleted && same_version
+}

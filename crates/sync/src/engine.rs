@@ -1,0 +1,175 @@
+//! The door: a run from taking the connection over to its report.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use wrenchtime_connector::{Clock, Connector, EntityName, Error, Mapper};
+use wrenchtime_model::{ConnectionId, RunId};
+
+use crate::plan::Plan;
+use crate::task::Task;
+use crate::{Mode, NewRun, RunProgress, RunReport, Storage, StorageError};
+
+/// Keeps copies of sources fresh: one run at a time for each connection, as many connections as there are callers.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) options: EngineOptions,
+}
+
+/// What may be set about an [`Engine`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct EngineOptions {
+    /// How many entities of a connection are read side by side. 2 by default; the streams of one entity always
+    /// take turns.
+    pub entities_at_once: usize,
+    /// How long after a complete listing the next one is due. A day by default. Listings that can tell cheaply
+    /// that nothing changed are asked in every run.
+    pub listing_interval: Duration,
+    /// How often a read is repeated that is worth it, after what the connector did itself. 2 by default.
+    pub retries: u32,
+    /// The gap before the first repetition; each further one is four times as long. 2 seconds by default.
+    pub retry_gap: Duration,
+    /// The longest gap that a run waits. A source that asks for more fails the stream. 5 minutes by default.
+    pub longest_gap: Duration,
+}
+
+impl Default for EngineOptions {
+    fn default() -> Self {
+        Self {
+            entities_at_once: 2,
+            listing_interval: Duration::from_secs(24 * 60 * 60),
+            retries: 2,
+            retry_gap: Duration::from_secs(2),
+            longest_gap: Duration::from_secs(5 * 60),
+        }
+    }
+}
+
+/// What a run is to do.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RunRequest {
+    /// Whose copy it is.
+    pub connection: ConnectionId,
+    /// Where it is read from.
+    pub connector: Arc<dyn Connector>,
+    /// How documents become records.
+    pub mapper: Arc<dyn Mapper>,
+    /// How much is read.
+    pub mode: Mode,
+    /// Only these entities; all without it.
+    pub entities: Option<Vec<EntityName>>,
+    /// Listings are read although they are not due.
+    pub include_listings: bool,
+    /// Somebody looked at a suspect pass and says that the rows are gone indeed. Includes listings.
+    pub accept_deletes: bool,
+    /// Ends the run after the page that is being written. The next run goes on from there.
+    pub cancel: CancellationToken,
+    /// Is told how far the run is, after every commit.
+    pub progress: watch::Sender<RunProgress>,
+}
+
+impl RunRequest {
+    /// Asks for a run over all entities, with the listings that are due, that nobody watches or cancels.
+    pub fn new(
+        connection: ConnectionId,
+        connector: Arc<dyn Connector>,
+        mapper: Arc<dyn Mapper>,
+        mode: Mode,
+    ) -> Self {
+        Self {
+            connection,
+            connector,
+            mapper,
+            mode,
+            entities: None,
+            include_listings: false,
+            accept_deletes: false,
+            cancel: CancellationToken::new(),
+            progress: watch::Sender::new(RunProgress::default()),
+        }
+    }
+}
+
+/// Why a run has no good end.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// Somebody else runs this connection now. Nothing is to be done about it.
+    #[error("connection {0} was taken over by another runner")]
+    Fenced(ConnectionId),
+    /// The store failed. The run is unfinished, and the next one goes on with it.
+    #[error("the run stopped at its store")]
+    Storage(#[source] StorageError),
+    /// Nothing could be read, or the source refuses the credentials. The run is recorded as failed.
+    #[error("the run failed: {error}")]
+    Source {
+        /// The first error of the source, or the one that refuses the credentials. Its kind decides what the
+        /// connection's state becomes.
+        #[source]
+        error: Error,
+        /// The run's report.
+        report: Box<RunReport>,
+    },
+    /// The connector has no such entity. Nothing was begun.
+    #[error("the system has no entity {0}")]
+    UnknownEntity(EntityName),
+}
+
+impl From<StorageError> for RunError {
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::Fenced(connection) => Self::Fenced(connection),
+            other => Self::Storage(other),
+        }
+    }
+}
+
+impl Engine {
+    /// Makes an engine.
+    pub fn new(storage: Arc<dyn Storage>, clock: Arc<dyn Clock>, options: EngineOptions) -> Self {
+        Self {
+            storage,
+            clock,
+            options,
+        }
+    }
+
+    /// Runs a connection once: takes it over, goes on with a run that was left behind or begins one, and ends it.
+    ///
+    /// Dropping the future is like killing the process: the next run goes on after the last committed page.
+    ///
+    /// # Errors
+    /// See [`RunError`]. A run that could read something ends well, with [`Outcome::Partial`](crate::Outcome) and
+    /// the faults in its report.
+    pub async fn run(&self, request: RunRequest) -> Result<RunReport, RunError> {
+        let info = request.connector.info();
+        let unknown = request
+            .entities
+            .iter()
+            .flatten()
+            .find(|name| info.entity(name).is_none());
+        if let Some(name) = unknown {
+            return Err(RunError::UnknownEntity(name.clone()));
+        }
+        let fence = self.storage.acquire(request.connection).await?;
+        let asked = NewRun {
+            id: RunId::new(),
+            mode: request.mode,
+            started_at: self.clock.now(),
+        };
+        let resumed_unless = asked.id;
+        let start = self.storage.begin_run(&fence, asked).await?;
+        let states = self.storage.stream_states(request.connection).await?;
+        let resumed = start.run.id != resumed_unless;
+        let plan = Plan::new(self, &request, &start.run, resumed, states);
+        let task = Task::new(self, &request, fence, &start, &plan);
+        let halt = task.read(plan).await;
+        task.finish(halt).await
+    }
+}

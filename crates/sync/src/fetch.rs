@@ -1,0 +1,172 @@
+//! Asking the source: numbered, cancellable, repeated where that is worth it.
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::time::Duration;
+
+use wrenchtime_connector::{
+    Document, EntityInfo, Error, ErrorKind, Page, PageRequest, RemoteKey, Retry, RowIssue,
+};
+
+use crate::task::{Stop, Task};
+
+/// What came of a request, with the number that was drawn before it left.
+#[derive(Debug)]
+pub(crate) struct Observed<T> {
+    pub(crate) what: T,
+    pub(crate) observation: i64,
+    /// Requests that failed before it.
+    pub(crate) failed: u32,
+}
+
+/// Rows read by key, and how many requests that took.
+#[derive(Debug, Default)]
+pub(crate) struct Rows {
+    pub(crate) documents: HashMap<RemoteKey, (Document, i64)>,
+    /// Rows on which the source or the connector breaks, found by asking for fewer and fewer.
+    pub(crate) unreadable: Vec<RowIssue>,
+    pub(crate) requests: u64,
+}
+
+/// How many unreadable rows of a page are told apart before the fault is taken to lie elsewhere.
+const UNREADABLE: usize = 10;
+
+/// What is repeated.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Patience {
+    /// Everything that is worth it.
+    Full,
+    /// Not what will be asked again in smaller parts.
+    Split,
+}
+
+type Call<'c, T> = Pin<Box<dyn Future<Output = wrenchtime_connector::Result<T>> + Send + 'c>>;
+
+impl Task<'_> {
+    /// Reads a page.
+    pub(crate) async fn read_page(&self, request: PageRequest) -> Result<Observed<Page>, Stop> {
+        let connector = &self.request.connector;
+        let read = self
+            .attempt(Patience::Full, || {
+                connector.read_page(&self.cx, request.clone())
+            })
+            .await?;
+        if let Some(time) = read.what.source_time {
+            self.source_clock.told(time, self.engine.clock.now());
+        }
+        Ok(read)
+    }
+
+    /// Reads rows by key, in as many calls as the entity needs. Rows that are gone are not among them.
+    pub(crate) async fn fetch_rows(
+        &self,
+        entity: &EntityInfo,
+        keys: &[RemoteKey],
+    ) -> Result<Rows, Stop> {
+        let mut rows = Rows::default();
+        if keys.is_empty() {
+            return Ok(rows);
+        }
+        let Some(limit) = entity.fetch_limit else {
+            let message = "complete rows by key: the entity declares no fetching";
+            return Err(Stop::Fault(Error::new(ErrorKind::Unsupported, message)));
+        };
+        let limit = usize::try_from(limit.max(1)).unwrap_or(usize::MAX);
+        let mut left: Vec<(&[RemoteKey], Patience)> = keys
+            .chunks(limit)
+            .map(|some| (some, Patience::Full))
+            .rev()
+            .collect();
+        let connector = &self.request.connector;
+        while let Some((some, patience)) = left.pop() {
+            let read = self
+                .attempt(patience, || connector.fetch(&self.cx, &entity.name, some))
+                .await;
+            match read {
+                Ok(read) => {
+                    rows.requests += u64::from(read.failed);
+                    let asked_for = |document: &Document| some.contains(&document.key);
+                    for document in read.what.into_iter().filter(asked_for) {
+                        let key = document.key.clone();
+                        rows.documents.insert(key, (document, read.observation));
+                    }
+                }
+                Err(Stop::Fault(error)) if lies_in_a_row(&error) => {
+                    if some.len() > 1 {
+                        let (first, second) = some.split_at(some.len() / 2);
+                        left.extend([(second, Patience::Split), (first, Patience::Split)]);
+                    } else if rows.unreadable.len() < UNREADABLE {
+                        let place = format!("{} {}", entity.name, some[0]);
+                        let issue = RowIssue::new(Some(some[0].clone()), place, error.to_string());
+                        rows.unreadable.push(issue);
+                    } else {
+                        return Err(Stop::Fault(error));
+                    }
+                }
+                Err(other) => return Err(other),
+            }
+            rows.requests += 1;
+        }
+        Ok(rows)
+    }
+
+    async fn attempt<'c, T>(
+        &self,
+        patience: Patience,
+        call: impl Fn() -> Call<'c, T>,
+    ) -> Result<Observed<T>, Stop> {
+        let mut failed = 0;
+        loop {
+            let observation = self.observe();
+            let answer = tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return Err(Stop::Cancelled),
+                answer = call() => answer,
+            };
+            let error = match answer {
+                Ok(what) => {
+                    return Ok(Observed {
+                        what,
+                        observation,
+                        failed,
+                    });
+                }
+                // A call that was told to end says that the source is unavailable, which is not the source's fault.
+                Err(_) if self.stop.is_cancelled() => return Err(Stop::Cancelled),
+                Err(error) => error,
+            };
+            let repeats = patience == Patience::Full || !lies_in_a_row(&error);
+            let Some(gap) = self.gap(&error, failed).filter(|_| repeats) else {
+                return Err(Stop::of(error));
+            };
+            failed += 1;
+            tracing::debug!(error = %error, attempt = failed, ?gap, "read repeated");
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return Err(Stop::Cancelled),
+                () = self.engine.clock.sleep(gap) => {}
+            }
+        }
+    }
+
+    /// Returns how long to wait before a repetition, or nothing when there is to be none.
+    fn gap(&self, error: &Error, failed: u32) -> Option<Duration> {
+        let options = &self.engine.options;
+        let Retry::After(asked) = error.retry() else {
+            return None;
+        };
+        let grown = options
+            .retry_gap
+            .saturating_mul(4_u32.saturating_pow(failed));
+        let gap = grown.max(asked.unwrap_or_default());
+        (failed < options.retries && gap <= options.longest_gap).then_some(gap)
+    }
+}
+
+/// Tells whether it may be one of several rows on which a request breaks.
+fn lies_in_a_row(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Protocol | ErrorKind::Invalid | ErrorKind::NotFound
+    )
+}

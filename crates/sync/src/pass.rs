@@ -1,0 +1,422 @@
+//! One pass over one stream: page after page, each committed with the checkpoint behind it.
+
+use std::collections::HashSet;
+
+use chrono::{DateTime, Utc};
+use wrenchtime_connector::{
+    Bound, ChangeTime, Cursor, CursorKind, Error, ErrorKind, Items, Next, Page, PageRequest, Role,
+    RowIssue, SortKey, StreamInfo,
+};
+
+use crate::bound;
+use crate::fetch::Observed;
+use crate::ledger::Tally;
+use crate::listing::{Comparison, Shown, Verdict};
+use crate::plan::EntityPlan;
+use crate::stubs::Completed;
+use crate::task::{Content, Stop, Task};
+use crate::{Mode, Pass, StreamState};
+
+/// Reads a stream to its end, from its bound or from where an unfinished pass stopped.
+pub(crate) async fn read(
+    task: &Task<'_>,
+    plan: &mut EntityPlan,
+    stream: &StreamInfo,
+) -> Result<(), Stop> {
+    if plan.unbounded.iter().any(|one| one.name == stream.name) {
+        let message = "read changes: the listing before them did not begin";
+        return Err(Stop::Fault(Error::new(ErrorKind::Unavailable, message)));
+    }
+    let (mut reading, mut current) = Reading::open(task, plan, stream).await?;
+    reading.bound_the_others().await?;
+    let mut loops = LoopGuard::default();
+    loop {
+        let cursor = match current.what.next.clone() {
+            Next::Page(cursor) => cursor,
+            Next::End { token } => return reading.last_page(current, token).await,
+            Next::Unchanged => return reading.unchanged(&current).await,
+        };
+        loops.check(&cursor)?;
+        let request = PageRequest::new(stream.name.clone())
+            .with_from(reading.pass.from.clone())
+            .with_cursor(Some(cursor.clone()));
+        // The source works on the next page while this one is mapped and written.
+        let (written, ahead) = tokio::join!(reading.page(current, cursor), task.read_page(request));
+        written?;
+        current = ahead?;
+    }
+}
+
+struct Reading<'a> {
+    task: &'a Task<'a>,
+    plan: &'a mut EntityPlan,
+    stream: &'a StreamInfo,
+    /// As it was before the pass.
+    stored: StreamState,
+    pass: Pass,
+    /// Absence from this pass will be told.
+    compares: bool,
+    /// Until when time was counted.
+    counted: DateTime<Utc>,
+    /// How many pages were committed.
+    pages: u64,
+}
+
+impl<'a> Reading<'a> {
+    /// Reads the first page: with the answer it is known what time it is at the source, and so when the pass began.
+    async fn open(
+        task: &'a Task<'a>,
+        plan: &'a mut EntityPlan,
+        stream: &'a StreamInfo,
+    ) -> Result<(Self, Observed<Page>), Stop> {
+        let stored = plan.states[&stream.name].clone();
+        let begun = task.engine.clock.now();
+        let left = stored
+            .pass
+            .clone()
+            .filter(|pass| goes_on(task, stream, pass));
+        let mut blind = false;
+        let mut opened = None;
+        if let Some(pass) = left {
+            let request = PageRequest::new(stream.name.clone())
+                .with_from(pass.from.clone())
+                .with_cursor(pass.cursor.clone());
+            match task.read_page(request).await {
+                // A part of what the source was in between is in the copy. That it is now as it was before that
+                // says nothing.
+                Ok(page) if page.what.next == Next::Unchanged => blind = pass.run == task.run,
+                Ok(page) => opened = Some((pass, page)),
+                Err(Stop::Fault(error)) if pass.cursor.is_some() && refuses(&error) => {
+                    tracing::info!(stream = %stream.name, error = %error, "pass begins anew");
+                    // The run's marks are of the abandoned pass too.
+                    blind = pass.run == task.run;
+                }
+                Err(other) => return Err(other),
+            }
+        }
+        let (pass, page) = match opened {
+            Some(opened) => opened,
+            None => {
+                let observation = task.last_observation();
+                let from = begins_at(task, stream, &stored);
+                let request = PageRequest::new(stream.name.clone()).with_from(from.clone());
+                let page = task.read_page(request).await?;
+                let pass = Pass {
+                    run: task.run,
+                    started_at: task.source_clock.at(begun),
+                    observation,
+                    from,
+                    cursor: None,
+                    position: None,
+                    largest: None,
+                    rows: 0,
+                    blind,
+                };
+                (pass, page)
+            }
+        };
+        let reading = Self {
+            compares: plan.shows_absence(stream) && pass.run == task.run,
+            task,
+            plan,
+            stream,
+            stored,
+            pass,
+            counted: begun,
+            pages: 0,
+        };
+        Ok((reading, page))
+    }
+
+    /// Gives streams of changes their first bound before the first page of the listing is kept: what changes from
+    /// here on is theirs.
+    async fn bound_the_others(&mut self) -> Result<(), Stop> {
+        if self.stream.role == Role::Changes {
+            return Ok(());
+        }
+        for stream in std::mem::take(&mut self.plan.unbounded) {
+            let state = self.plan.states.entry(stream.name.clone()).or_default();
+            state.bound = bound::before_first(&stream, self.pass.started_at);
+            let state = state.clone();
+            let content = Content::new(Tally::new(&self.plan.entity));
+            self.task
+                .commit(&self.plan.entity, &stream.name, state, content)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Writes a page that another follows.
+    async fn page(&mut self, read: Observed<Page>, next: Cursor) -> Result<(), Stop> {
+        let content = self.take(read, false).await?;
+        if self.stream.sorted {
+            self.pass.cursor = Some(next);
+        }
+        let state = self.checkpoint();
+        self.commit(state, content).await
+    }
+
+    /// Writes the last page and ends the pass.
+    async fn last_page(&mut self, read: Observed<Page>, token: Option<String>) -> Result<(), Stop> {
+        let before = self.checkpoint();
+        let content = self.take(read, true).await?;
+        if !self.compares || self.pass.blind {
+            let token = token.filter(|_| !self.pass.blind);
+            let state = self.ended(token);
+            return self.commit(state, content).await;
+        }
+        // Until the rows that are gone are taken out, the last page counts as not yet read.
+        self.commit(before.clone(), content).await?;
+        let verdict = self
+            .comparison()
+            .settle(self.task, &self.pass, &before)
+            .await?;
+        let state = self.ended(token.filter(|_| verdict == Verdict::Settled));
+        let mut tally = Tally::new(&self.plan.entity);
+        tally.seconds(self.elapsed());
+        self.commit(state, Content::new(tally)).await
+    }
+
+    /// Ends a pass over a source that is as the stored token says.
+    async fn unchanged(&mut self, read: &Observed<Page>) -> Result<(), Stop> {
+        if self.pages > 0 || self.pass.cursor.is_some() {
+            let message =
+                "read a page: the source says in the middle of a pass that nothing changed";
+            return Err(Stop::Fault(Error::new(ErrorKind::Protocol, message)));
+        }
+        let mut tally = Tally::new(&self.plan.entity);
+        tally.requests(u64::from(read.what.requests) + u64::from(read.failed));
+        tally.seconds(self.elapsed());
+        let state = self.ended(None);
+        self.commit(state, Content::new(tally)).await
+    }
+
+    /// Turns a page into what has to be written, and moves the pass over it.
+    async fn take(&mut self, read: Observed<Page>, last: bool) -> Result<Content, Stop> {
+        let before = self.checkpoint();
+        let page = read.what;
+        let keys = self.note(&page);
+        let Completed {
+            batch,
+            vanished,
+            unreadable,
+        } = match page.items {
+            Items::Stubs(stubs) => {
+                let entity = &self.plan.entity;
+                self.task.complete(entity, stubs, read.observation).await?
+            }
+            Items::Documents(documents) => {
+                let rows = documents
+                    .into_iter()
+                    .map(|document| (document, read.observation));
+                let batch = self
+                    .task
+                    .differing(&self.plan.entity, rows.collect())
+                    .await?;
+                Completed {
+                    batch,
+                    vanished: HashSet::new(),
+                    unreadable: Vec::new(),
+                }
+            }
+        };
+        let mut content = Content::new(batch.tally);
+        content.documents = batch.writes;
+        content.pages = 1;
+        content.expected = page.total.filter(|_| before_first_page(&before));
+        content
+            .tally
+            .unreadable(page.issues.len() + unreadable.len());
+        let requests = u64::from(page.requests) + u64::from(read.failed);
+        content.tally.requests(requests);
+        content.tally.seconds(self.elapsed());
+        if self.compares {
+            let shown = Shown {
+                keys: &keys,
+                unreadable: &self.keys_of(&page.issues),
+                vanished: &vanished,
+                last,
+            };
+            let comparison = Comparison {
+                entity: &self.plan.entity,
+                stream: self.stream,
+            };
+            content.marks = comparison
+                .marks(self.task, (&mut self.pass, &before), &shown)
+                .await?;
+        }
+        content.issues = page.issues;
+        content.issues.extend(unreadable);
+        Ok(content)
+    }
+
+    /// Counts a page's rows and notes the latest change among them. Returns the keys where they will be compared.
+    fn note(&mut self, page: &Page) -> Vec<SortKey> {
+        let rows = page.items.len() + page.issues.len();
+        self.pass.rows += u64::try_from(rows).unwrap_or(u64::MAX);
+        self.pass.blind |= page.issues.iter().any(|issue| issue.key.is_none());
+        let times: Vec<&ChangeTime> = match &page.items {
+            Items::Documents(rows) => rows
+                .iter()
+                .filter_map(|row| row.changed_at.as_ref())
+                .collect(),
+            Items::Stubs(rows) => rows
+                .iter()
+                .filter_map(|row| row.changed_at.as_ref())
+                .collect(),
+        };
+        let mut latest = self.pass.largest.take();
+        for time in times {
+            if latest.as_ref().is_none_or(|latest| time.at > latest.at) {
+                latest = Some(time.clone());
+            }
+        }
+        self.pass.largest = latest;
+        if !self.compares {
+            return Vec::new();
+        }
+        let order = self.plan.entity.key_order;
+        match &page.items {
+            Items::Documents(rows) => rows.iter().map(|row| order.sort_key(&row.key)).collect(),
+            Items::Stubs(rows) => rows.iter().map(|row| order.sort_key(&row.key)).collect(),
+        }
+    }
+
+    fn keys_of(&self, issues: &[RowIssue]) -> Vec<SortKey> {
+        let order = self.plan.entity.key_order;
+        let keys = issues.iter().filter_map(|issue| issue.key.as_ref());
+        keys.map(|key| order.sort_key(key)).collect()
+    }
+
+    fn comparison(&self) -> Comparison<'_> {
+        Comparison {
+            entity: &self.plan.entity,
+            stream: self.stream,
+        }
+    }
+
+    /// Where the stream stands in the middle of its pass. The bound stays: it moves at the end.
+    fn checkpoint(&self) -> StreamState {
+        let mut pass = self.pass.clone();
+        if !self.stream.sorted {
+            // Without an order no place in the pass can be found again, so it would begin anew.
+            pass.rows = 0;
+        }
+        StreamState {
+            pass: Some(pass),
+            ..self.stored.clone()
+        }
+    }
+
+    /// Where the stream stands after its pass.
+    fn ended(&self, token: Option<String>) -> StreamState {
+        let is_whole = self.pass.run == self.task.run || self.stream.role == Role::Changes;
+        let stored = self.stored.bound.clone();
+        let token = token.filter(|_| is_whole);
+        StreamState {
+            bound: bound::after_pass(self.stream, stored, &self.pass, token),
+            pass: None,
+            // The marks of another run's listing are lost, so one from the beginning is still due.
+            completed_at: if is_whole {
+                Some(self.task.engine.clock.now())
+            } else {
+                self.stored.completed_at
+            },
+        }
+    }
+
+    async fn commit(&mut self, state: StreamState, content: Content) -> Result<(), Stop> {
+        let name = &self.stream.name;
+        self.task
+            .commit(&self.plan.entity, name, state, content)
+            .await?;
+        self.pages += 1;
+        Ok(())
+    }
+
+    /// Returns the seconds since it was last called.
+    fn elapsed(&mut self) -> f64 {
+        let now = self.task.engine.clock.now();
+        let elapsed = (now - self.counted).to_std().unwrap_or_default();
+        self.counted = now;
+        elapsed.as_secs_f64()
+    }
+}
+
+/// Tells whether this run goes on with a pass that was left.
+fn goes_on(task: &Task<'_>, stream: &StreamInfo, pass: &Pass) -> bool {
+    let from_elsewhere =
+        task.mode == Mode::Incremental || task.initial || stream.role == Role::Changes;
+    pass.run == task.run || (from_elsewhere && pass.cursor.is_some())
+}
+
+fn begins_at(task: &Task<'_>, stream: &StreamInfo, stored: &StreamState) -> Option<Bound> {
+    let asks_for_news = match stream.role {
+        Role::Changes => true,
+        Role::Listing => {
+            let whole = task.mode == Mode::Full || stored.pass.is_some();
+            stream.cursor == CursorKind::Token && !whole
+        }
+    };
+    stored.bound.clone().filter(|_| asks_for_news)
+}
+
+/// Tells whether an error may come from a cursor that the source no longer understands.
+fn refuses(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Invalid | ErrorKind::NotFound | ErrorKind::Conflict | ErrorKind::Protocol
+    )
+}
+
+fn before_first_page(state: &StreamState) -> bool {
+    let rows_before = state.pass.as_ref().map(|pass| (pass.rows, &pass.cursor));
+    matches!(rows_before, Some((0, None)))
+}
+
+/// Notices when a source leads in a circle, in constant memory: one cursor is remembered, and replaced by a later
+/// one after 1, 2, 4, 8 ... pages, so that any circle is found once it has been gone round.
+#[derive(Default)]
+struct LoopGuard {
+    remembered: Option<Cursor>,
+    since: u64,
+    until: u64,
+}
+
+impl LoopGuard {
+    fn check(&mut self, cursor: &Cursor) -> Result<(), Stop> {
+        if self.remembered.as_ref() == Some(cursor) {
+            let message = "read a page: the source leads in a circle";
+            return Err(Stop::Fault(Error::new(ErrorKind::Protocol, message)));
+        }
+        if self.since == self.until {
+            self.remembered = Some(cursor.clone());
+            self.until = (self.until * 2).max(1);
+            self.since = 0;
+        }
+        self.since += 1;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn goes_round(path: impl Iterator<Item = u32>) -> bool {
+        let mut guard = LoopGuard::default();
+        let mut cursors = path.filter_map(|number| Cursor::from_text(number.to_string()));
+        cursors.any(|cursor| guard.check(&cursor).is_err())
+    }
+
+    #[test]
+    fn a_circle_is_noticed_wherever_it_begins() {
+        assert!(!goes_round(0..10_000));
+        for start in [0, 1, 7, 100] {
+            for length in [1, 2, 3, 50] {
+                let path = (0..start).chain((start..start + length).cycle().take(2_000));
+                assert!(goes_round(path), "start {start}, length {length}");
+            }
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! One run under way: what its streams share, and how it ends.
+
+use std::pin::Pin;
+use std::sync::Mutex as StdMutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use futures_util::StreamExt;
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+use wrenchtime_connector::{Context, EntityInfo, Error, ErrorKind, RowIssue, SortKey, StreamName};
+use wrenchtime_model::RunId;
+
+use crate::bound::SourceClock;
+use crate::ledger::{Ledger, Tally};
+use crate::pass;
+use crate::plan::{EntityPlan, Plan};
+use crate::{
+    DocumentWrite, Engine, Fence, LifecycleEvent, Marks, Mode, Outcome, PageCommit, Removal,
+    RunError, RunFinish, RunReport, RunRequest, RunStart, StorageError, StreamState,
+};
+
+/// A run under way.
+#[derive(Debug)]
+pub(crate) struct Task<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) request: &'a RunRequest,
+    pub(crate) run: RunId,
+    pub(crate) mode: Mode,
+    pub(crate) initial: bool,
+    pub(crate) cx: Context,
+    pub(crate) stop: CancellationToken,
+    pub(crate) source_clock: SourceClock,
+    fence: Fence,
+    observed: AtomicI64,
+    /// Held across a commit, so that the progress stored with it is that of all commits before it.
+    ledger: Mutex<Ledger>,
+    events: StdMutex<Vec<LifecycleEvent>>,
+}
+
+/// Why something did not come to its end.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// The source failed one stream. The others go on.
+    Fault(Error),
+    /// The source refuses the credentials.
+    Account(Error),
+    /// The store failed.
+    Storage(StorageError),
+    /// From outside, or because something else stopped the run.
+    Cancelled,
+}
+
+impl Stop {
+    pub(crate) fn of(error: Error) -> Self {
+        if error.kind() == ErrorKind::ReauthorizationRequired {
+            Self::Account(error)
+        } else {
+            Self::Fault(error)
+        }
+    }
+}
+
+impl From<StorageError> for Stop {
+    fn from(error: StorageError) -> Self {
+        Self::Storage(error)
+    }
+}
+
+/// What a commit writes beside the checkpoint.
+#[derive(Debug)]
+pub(crate) struct Content {
+    pub(crate) tally: Tally,
+    pub(crate) documents: Vec<DocumentWrite>,
+    pub(crate) issues: Vec<RowIssue>,
+    pub(crate) marks: Marks,
+    /// Pages that are complete with it: one, or none.
+    pub(crate) pages: u64,
+    /// How many rows its stream has, told once.
+    pub(crate) expected: Option<u64>,
+}
+
+impl Content {
+    pub(crate) fn new(tally: Tally) -> Self {
+        Self {
+            tally,
+            documents: Vec::new(),
+            issues: Vec::new(),
+            marks: Marks::None,
+            pages: 0,
+            expected: None,
+        }
+    }
+}
+
+impl<'a> Task<'a> {
+    pub(crate) fn new(
+        engine: &'a Engine,
+        request: &'a RunRequest,
+        fence: Fence,
+        start: &RunStart,
+        plan: &Plan,
+    ) -> Self {
+        let stop = request.cancel.child_token();
+        let mut ledger = Ledger::resume(&start.run, plan.done, plan.streams());
+        let left = plan.entities.iter().flat_map(|entity| &entity.streams);
+        for stream in left {
+            ledger.progress.faults.remove(stream.name.as_str());
+        }
+        Self {
+            engine,
+            request,
+            run: start.run.id,
+            mode: start.run.mode,
+            initial: start.initial,
+            cx: Context::new(start.run.id.to_string()).with_cancel(stop.clone()),
+            stop,
+            source_clock: SourceClock::default(),
+            fence,
+            observed: AtomicI64::new(fence.observation_base()),
+            ledger: Mutex::new(ledger),
+            events: StdMutex::new(Vec::new()),
+        }
+    }
+
+    /// Draws an observation number. Called before each request leaves.
+    pub(crate) fn observe(&self) -> i64 {
+        self.observed.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Returns the number that was drawn last.
+    pub(crate) fn last_observation(&self) -> i64 {
+        self.observed.load(Ordering::Relaxed)
+    }
+
+    /// Reads everything that is planned. Returns what stopped the whole run, if anything did.
+    pub(crate) async fn read(&self, plan: Plan) -> Option<Stop> {
+        // Boxed, for the compiler cannot tell that futures of a borrowing closure may move between threads.
+        type Reading<'r> = Pin<Box<dyn Future<Output = Result<(), Stop>> + Send + 'r>>;
+        let readings: Vec<Reading<'_>> = plan
+            .entities
+            .into_iter()
+            .map(|entity| Box::pin(self.read_entity(entity)) as Reading<'_>)
+            .collect();
+        let mut readings = futures_util::stream::iter(readings)
+            .buffer_unordered(self.engine.options.entities_at_once.max(1));
+        let mut halt = None;
+        while let Some(ended) = readings.next().await {
+            if let Err(stop) = ended
+                && halt.is_none()
+            {
+                halt = Some(stop);
+                self.stop.cancel();
+            }
+        }
+        halt
+    }
+
+    async fn read_entity(&self, mut plan: EntityPlan) -> Result<(), Stop> {
+        for stream in std::mem::take(&mut plan.streams) {
+            match pass::read(self, &mut plan, &stream).await {
+                Ok(()) => {}
+                Err(Stop::Fault(error)) => {
+                    tracing::warn!(stream = %stream.name, error = %error, "stream failed");
+                    let words = error.to_string();
+                    let mut ledger = self.ledger.lock().await;
+                    ledger.fault(&stream.name, words, Some(error));
+                    continue;
+                }
+                Err(Stop::Account(error)) => {
+                    let mut ledger = self.ledger.lock().await;
+                    ledger.fault(&stream.name, error.to_string(), None);
+                    return Err(Stop::Account(error));
+                }
+                Err(other) => return Err(other),
+            }
+            self.ledger.lock().await.progress.streams_done += 1;
+            self.tell().await;
+        }
+        Ok(())
+    }
+
+    /// Commits a page or a part of one.
+    pub(crate) async fn commit(
+        &self,
+        entity: &EntityInfo,
+        stream: &StreamName,
+        state: StreamState,
+        content: Content,
+    ) -> Result<(), Stop> {
+        let mut ledger = self.ledger.lock().await;
+        ledger.add(content.tally);
+        ledger.progress.pages += content.pages;
+        if let Some(expected) = content.expected {
+            *ledger.progress.rows_expected.get_or_insert_default() += expected;
+        }
+        let commit = PageCommit {
+            run: self.run,
+            stream: stream.clone(),
+            entity: entity.name.clone(),
+            state,
+            documents: content.documents,
+            issues: content.issues,
+            marks: content.marks,
+            initial: self.initial,
+            progress: ledger.progress.clone(),
+        };
+        let outcome = self.engine.storage.commit(&self.fence, commit).await?;
+        ledger.add_outcome(&outcome);
+        drop(ledger);
+        self.tell().await;
+        Ok(())
+    }
+
+    /// Marks rows as gone.
+    pub(crate) async fn remove(
+        &self,
+        entity: &EntityInfo,
+        keys: Vec<SortKey>,
+        observation: i64,
+    ) -> Result<(), Stop> {
+        let mut ledger = self.ledger.lock().await;
+        let removal = Removal {
+            run: self.run,
+            entity: entity.name.clone(),
+            keys,
+            observation,
+            initial: self.initial,
+        };
+        let outcome = self.engine.storage.remove(&self.fence, removal).await?;
+        ledger.add_outcome(&outcome);
+        Ok(())
+    }
+
+    /// Notes something that makes the run partial and is to be told, without ending its stream.
+    pub(crate) async fn complain(&self, stream: &StreamName, words: String, event: LifecycleEvent) {
+        tracing::warn!(stream = %stream, fault = %words, "stream is suspect");
+        self.ledger.lock().await.fault(stream, words, None);
+        self.events
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(event);
+    }
+
+    async fn tell(&self) {
+        let progress = self.ledger.lock().await.progress.clone();
+        self.request.progress.send_replace(progress);
+    }
+
+    /// Ends the run.
+    pub(crate) async fn finish(self, halt: Option<Stop>) -> Result<RunReport, RunError> {
+        let ledger = self.ledger.into_inner();
+        let (outcome, error) = match halt {
+            Some(Stop::Storage(error)) => return Err(error.into()),
+            Some(Stop::Account(error) | Stop::Fault(error)) => (Outcome::Failed, Some(error)),
+            Some(Stop::Cancelled) => (Outcome::Cancelled, None),
+            None if ledger.progress.streams_done == 0 && ledger.error.is_some() => {
+                (Outcome::Failed, ledger.error)
+            }
+            None if ledger.progress.faults.is_empty() && ledger.nothing_quarantined() => {
+                (Outcome::Complete, None)
+            }
+            None => (Outcome::Partial, None),
+        };
+        let finish = RunFinish {
+            run: self.run,
+            outcome,
+            finished_at: self.engine.clock.now(),
+            progress: ledger.progress,
+            events: self
+                .events
+                .into_inner()
+                .unwrap_or_else(PoisonError::into_inner),
+        };
+        let report = self.engine.storage.finish_run(&self.fence, finish).await?;
+        match error {
+            Some(error) => Err(RunError::Source {
+                error,
+                report: Box::new(report),
+            }),
+            None => Ok(report),
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Runs that are ended from outside.
+
+use wrenchtime_connector::Clock;
+use wrenchtime_model::EventType;
+use wrenchtime_sync::{Mode, Outcome};
+
+use crate::source::{Asked, Op, Shape};
+use crate::support::World;
+
+#[tokio::test]
+async fn a_cancelled_run_ends_with_its_page_and_the_next_goes_on_there() {
+    let world = World::with_rows(Shape::default(), 40);
+    let request = world.request(Mode::Full);
+    let cancel = request.cancel.clone();
+    world.source.at_request(5, move |_| cancel.cancel());
+    let report = world.send(request).await.unwrap();
+    assert_eq!(report.outcome, Outcome::Cancelled);
+    assert!(world.lifecycle().is_empty());
+    let copied = world.copy().len();
+    assert!((12..=20).contains(&copied), "{copied}");
+    world.source.asked();
+    let report = world.run(Mode::Full).await.unwrap();
+    assert_eq!(report.outcome, Outcome::Complete);
+    let asked = world.source.asked();
+    assert!(
+        matches!(&asked[0], Asked::Page(_, None, Some(_))),
+        "{:?}",
+        asked[0]
+    );
+    world.assert_true();
+    assert_eq!(world.lifecycle()[0].0, EventType::SyncCompleted);
+    // No listing was whole yet, so the next run still has one to do.
+    world.source.act(&Op::Remove { key: 1 });
+    world.run(Mode::Incremental).await.unwrap();
+    world.assert_true();
+}
+
+#[tokio::test]
+async fn a_wait_between_repetitions_can_be_cancelled() {
+    let world = World::with_rows(Shape::default(), 3);
+    let request = world.request(Mode::Full);
+    let cancel = request.cancel.clone();
+    let busy = || {
+        wrenchtime_connector::Error::new(wrenchtime_connector::ErrorKind::Unavailable, "ask: busy")
+    };
+    world.source.at_request(1, move |_| cancel.cancel());
+    world.source.fail([Some(busy())]);
+    let before = world.clock.now();
+    let report = world.send(request).await.unwrap();
+    assert_eq!(report.outcome, Outcome::Cancelled);
+    assert!(world.clock.now() - before < chrono::TimeDelta::seconds(1));
+}
+
+#[tokio::test]
+async fn progress_is_told_while_the_run_goes_on() {
+    let world = World::with_rows(Shape::default(), 40);
+    let request = world.request(Mode::Full);
+    let progress = request.progress.subscribe();
+    let (seen, told) = std::sync::mpsc::channel();
+    for number in 1..8 {
+        let progress = progress.clone();
+        let seen = seen.clone();
+        world.source.at_request(number, move |_| {
+            seen.send(progress.borrow().pages).unwrap();
+        });
+    }
+    let report = world.send(request).await.unwrap();
+    let told: Vec<u64> = told.try_iter().collect();
+    assert!(told.is_sorted() && told[6] >= 4, "{told:?}");
+    assert_eq!(progress.borrow().pages, report.progress.pages);
+    assert_eq!(report.progress.streams_done, 2);
+    assert_eq!(report.progress.streams_total, 2);
+}
+
+#[tokio::test]
+async fn only_the_entities_asked_for_are_read() {
+    let shape = Shape {
+        tables: vec!["pumps", "valves"],
+        ..Shape::default()
+    };
+    let world = World::with_rows(shape, 3);
+    world.source.put_into("valves", 1, 1);
+    let mut request = world.request(Mode::Full);
+    request.entities = Some(vec![wrenchtime_connector::EntityName::from_static(
+        "valves",
+    )]);
+    world.send(request).await.unwrap();
+    assert_eq!(world.storage.documents(world.connection).len(), 1);
+    let mut request = world.request(Mode::Full);
+    request.entities = Some(vec![wrenchtime_connector::EntityName::from_static(
+        "motors",
+    )]);
+    let error = world.send(request).await.unwrap_err();
+    assert_eq!(error.to_string(), "the system has no entity motors");
+}
+
+#[tokio::test]
+async fn a_listing_is_due_again_after_its_interval() {
+    let world = World::with_rows(Shape::default(), 9);
+    world.run(Mode::Full).await.unwrap();
+    world.source.act(&Op::Child { key: 4, child: 8 });
+    world
+        .clock
+        .advance(std::time::Duration::from_secs(23 * 3_600));
+    world.run(Mode::Incremental).await.unwrap();
+    assert_ne!(world.copy(), world.truth());
+    world.clock.advance(std::time::Duration::from_secs(3_600));
+    world.run(Mode::Incremental).await.unwrap();
+    world.assert_true();
+}

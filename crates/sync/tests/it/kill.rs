@@ -1,0 +1,282 @@
+//! Rules 5 and 7: the process may die at any moment, and another may take over.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use wrenchtime_connector::{Document, EntityName, KeyOrder, RemoteKey, Yields};
+use wrenchtime_model::{RecordChange, RunId};
+use wrenchtime_sync::{
+    DocumentWrite, Fault, Marks, Mode, NewRun, PageCommit, RunError, RunProgress, Storage,
+    StorageError, StreamState, Written,
+};
+
+use crate::source::{Asked, Op, Shape};
+use crate::support::{ALL, World, cases, script, shape, wait};
+
+fn shapes() -> Vec<Shape> {
+    let stubs = Shape {
+        listing: Yields::Stubs,
+        changes: Some(Yields::Stubs),
+        ..Shape::default()
+    };
+    let unsorted = Shape {
+        listing_sorted: false,
+        changes_sorted: false,
+        ..Shape::default()
+    };
+    let unfetchable = Shape {
+        fetch_limit: None,
+        ..Shape::default()
+    };
+    vec![Shape::default(), stubs, unsorted, unfetchable]
+}
+
+/// A first sync, a few changes of each kind, a run with listings; killed at one of its writes, if any.
+async fn history(shape: Shape, fault: Option<Fault>) -> (World, bool) {
+    let world = World::with_rows(shape, 14);
+    let mut killed = false;
+    if let Some(fault) = fault {
+        world.storage.fail(fault);
+    }
+    for round in 0..2 {
+        if round == 1 {
+            for op in [
+                Op::Put {
+                    key: 2,
+                    value: 90,
+                    delay: 0,
+                },
+                Op::Put {
+                    key: 30,
+                    value: 91,
+                    delay: 0,
+                },
+                Op::Remove { key: 5 },
+                Op::Remove { key: 13 },
+                Op::Flag { key: 7 },
+                Op::Child { key: 8, child: 3 },
+            ] {
+                world.source.act(&op);
+            }
+            world.settle();
+        }
+        loop {
+            let run = if round == 0 {
+                world.run(Mode::Full).await
+            } else {
+                world.run_all().await
+            };
+            match run {
+                Ok(_) => break,
+                Err(RunError::Storage(_)) if !killed => {
+                    assert!(world.storage.recover());
+                    killed = true;
+                }
+                Err(other) => panic!("another error: {other}"),
+            }
+        }
+    }
+    (world, killed)
+}
+
+fn created(world: &World) -> usize {
+    let events = world.storage.events(world.connection);
+    let created =
+        |event: &&wrenchtime_model::Event| event.body.event_type() == RecordChange::Created.into();
+    events.iter().filter(created).count()
+}
+
+#[tokio::test]
+async fn rule_5_killed_at_any_write_the_end_is_the_same() {
+    for shape in shapes() {
+        let (unbroken, _) = history(shape.clone(), None).await;
+        unbroken.assert_true();
+        let mut points = 0;
+        for call in 1.. {
+            let mut killed = false;
+            for fault in [Fault::Before(call), Fault::After(call)] {
+                let (world, was_killed) = history(shape.clone(), Some(fault)).await;
+                killed |= was_killed;
+                world.assert_true();
+                assert_eq!(created(&world), created(&unbroken), "{fault:?}");
+                let events = |world: &World| {
+                    let events = world.storage.events(world.connection);
+                    events
+                        .iter()
+                        .filter(|event| !event.body.event_type().name().starts_with("sync"))
+                        .count()
+                };
+                assert_eq!(events(&world), events(&unbroken), "{fault:?} of {shape:?}");
+            }
+            if !killed {
+                break;
+            }
+            points += 1;
+        }
+        assert!(points > 15, "only {points} writes were tried");
+    }
+}
+
+#[tokio::test]
+async fn rule_5_at_most_the_pages_in_flight_are_read_again() {
+    let world = World::with_rows(Shape::default(), 40);
+    world.storage.fail(Fault::After(8));
+    world.run(Mode::Full).await.unwrap_err();
+    world.storage.recover();
+    let first = world.source.asked();
+    let report = world.run(Mode::Full).await.unwrap();
+    let second = world.source.asked();
+    let again: Vec<&Asked> = second
+        .iter()
+        .filter(|asked| first.contains(asked))
+        .collect();
+    assert!(again.len() <= 2, "{again:?}");
+    // What the first process counted is not lost.
+    let created: u64 = report
+        .progress
+        .resources
+        .values()
+        .map(|counts| counts.created)
+        .sum();
+    assert_eq!(created, 40);
+    world.assert_true();
+}
+
+proptest! {
+    #![proptest_config(cases(96))]
+
+    #[test]
+    fn rule_5_killed_again_and_again_while_the_source_lives(
+        shape in shape(),
+        script in script(ALL, 50),
+        deaths in proptest::collection::vec((1..12_u64, any::<bool>()), 1..8),
+    ) {
+        let world = World::new(shape);
+        world.source.script(script);
+        wait(async {
+            for (call, before) in deaths {
+                let fault = if before { Fault::Before(call) } else { Fault::After(call) };
+                world.storage.fail(fault);
+                let ended = world.run_all().await;
+                prop_assert_eq!(world.storage.recover(), ended.is_err());
+                world.assert_feed();
+            }
+            world.source.quiet();
+            world.settle();
+            for _ in 0..2 {
+                let mut request = world.request(Mode::Full);
+                request.accept_deletes = true;
+                world.send(request).await.unwrap();
+            }
+            world.assert_true();
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn rule_7_an_older_observation_never_overwrites(
+        order in Just((1..=6_i64).collect::<Vec<_>>()).prop_shuffle(),
+    ) {
+        let world = World::new(Shape::default());
+        wait(async {
+            let storage = &world.storage;
+            let fence = storage.acquire(world.connection).await.unwrap();
+            let new = NewRun {
+                id: RunId::new(),
+                mode: Mode::Full,
+                started_at: "2031-05-01T00:00:00Z".parse().unwrap(),
+            };
+            let run = storage.begin_run(&fence, new).await.unwrap().run.id;
+            let mut stale = 0;
+            for observation in &order {
+                let commit = one_document(run, *observation);
+                stale += storage.commit(&fence, commit).await.unwrap().stale;
+            }
+            let documents = storage.documents(world.connection);
+            prop_assert_eq!(documents[0].row.observation, 6);
+            let body = documents[0].document.body.get().to_owned();
+            prop_assert_eq!(body, "6");
+            let mut largest = 0;
+            let late = order.iter().filter(|number| {
+                largest = largest.max(**number);
+                **number < largest
+            });
+            prop_assert_eq!(stale, late.count() as u64);
+            Ok(())
+        })?;
+    }
+}
+
+fn one_document(run: RunId, observation: i64) -> PageCommit {
+    let entity = EntityName::from_static("pumps");
+    let key = RemoteKey::new("1");
+    let body = serde_json::value::to_raw_value(&observation).unwrap();
+    let document = Document::new(entity.clone(), key.clone(), body);
+    PageCommit {
+        run,
+        stream: wrenchtime_connector::StreamName::from_static("pumps-all"),
+        entity,
+        state: StreamState::default(),
+        documents: vec![DocumentWrite {
+            hash: document.hash(),
+            document,
+            sort_key: KeyOrder::Numeric.sort_key(&key),
+            observation,
+            written: Written::Mapped {
+                by: "1".to_owned(),
+                records: Vec::new(),
+            },
+        }],
+        issues: Vec::new(),
+        marks: Marks::None,
+        initial: false,
+        progress: RunProgress::default(),
+    }
+}
+
+#[tokio::test]
+async fn rule_7_numbers_are_drawn_before_requests_and_rise_over_fences() {
+    let world = World::with_rows(Shape::default(), 6);
+    world.run(Mode::Full).await.unwrap();
+    let before = world.storage.documents(world.connection);
+    world.put(2, 44);
+    world.run(Mode::Incremental).await.unwrap();
+    let after = world.storage.documents(world.connection);
+    for (old, new) in before.iter().zip(&after) {
+        let changed = old.row.key.as_str() == "2";
+        assert_eq!(new.row.observation > old.row.observation, changed);
+        // The second run has a fence of its own.
+        assert_eq!(new.row.observation >> 31, if changed { 2 } else { 1 });
+    }
+}
+
+#[tokio::test]
+async fn a_runner_that_was_replaced_writes_nothing_more() {
+    let world = Arc::new(World::with_rows(Shape::default(), 20));
+    let storage = Arc::clone(&world.storage);
+    let connection = world.connection;
+    world.source.at_request(3, move |_| {
+        wait_elsewhere(async move {
+            storage.acquire(connection).await.unwrap();
+        });
+    });
+    let error = world.run(Mode::Full).await.unwrap_err();
+    assert!(matches!(error, RunError::Fenced(of) if of == connection));
+    let written = world.storage.writes();
+    let fence = wrenchtime_sync::Fence {
+        connection,
+        epoch: 1,
+    };
+    let refused = world
+        .storage
+        .commit(&fence, one_document(RunId::new(), 1))
+        .await;
+    assert!(matches!(refused, Err(StorageError::Fenced(_))));
+    assert_eq!(world.storage.writes().documents, written.documents);
+    world.run(Mode::Full).await.unwrap();
+    world.assert_true();
+}
+
+fn wait_elsewhere(future: impl Future<Output = ()> + Send + 'static) {
+    std::thread::spawn(move || wait(future)).join().unwrap();
+}
