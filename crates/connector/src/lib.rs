@@ -10,7 +10,6 @@ mod mapper;
 mod page;
 mod settings;
 
-pub use wrenchtime_clock::{Clock, ManualClock, SystemClock};
 pub use connector::{Account, Connector};
 pub use context::{Context, Priority};
 pub use document::{ChangeTime, Document, KeyOrder, RemoteKey, SortKey, Stub, content_hash};
@@ -23,3 +22,4 @@ pub use info::{
 pub use mapper::{MapError, Mapped, Mapper, NamedFunction};
 pub use page::{Bound, Cursor, Items, Next, Page, PageRequest, RowIssue};
 pub use settings::{SettingField, SettingKind, Settings, SettingsError};
+pub use wrenchtime_clock::{Clock, ManualClock, SystemClock};

@@ -1,0 +1,344 @@
+//! Pages and rows.
+
+mod joined;
+mod version;
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use serde_json::value::RawValue;
+use wrenchtime_connector::{
+    Bound, Context, Cursor, Document, Error, ErrorKind, Items, Next, Page, PageRequest, RemoteKey,
+    Result, RowIssue, StreamInfo, StreamName, Stub, Yields,
+};
+
+use self::joined::with_joined;
+use self::version::{is_deleted, version};
+use crate::info::Table;
+use crate::query::{Criteria, Operator, Query};
+use crate::session::{Session, Tally, Wanted};
+use crate::tree::Remembered;
+use crate::wire::{Action, Head, change_time, utc_text};
+
+const LAST_ACTION: &str = "LastActionDateUtc";
+const ACTION_TIME: &str = "SystemDateUtc";
+
+/// A request for a page, checked.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) stream: StreamName,
+    pub(crate) stubs: bool,
+    limit: u32,
+    /// The source's text of the bound.
+    from: Option<String>,
+    after: Option<Place>,
+}
+
+/// Where a page ended: the last row's time, in a stream of changes, and key.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Place {
+    time: Option<String>,
+    id: i64,
+}
+
+impl Place {
+    fn cursor(&self) -> Option<Cursor> {
+        Cursor::from_text(match &self.time {
+            Some(time) => format!("{} {time}", self.id),
+            None => self.id.to_string(),
+        })
+    }
+
+    fn parse(cursor: &Cursor) -> Result<Self> {
+        let (id, time) = match cursor.as_str().split_once(' ') {
+            Some((id, time)) => (id, Some(time.to_owned())),
+            None => (cursor.as_str(), None),
+        };
+        let id = id.parse().map_err(|_| {
+            Error::new(
+                ErrorKind::Invalid,
+                "read a page: the cursor is none of this system",
+            )
+        })?;
+        Ok(Self { time, id })
+    }
+}
+
+impl Asked {
+    pub(crate) fn new(stream: &StreamInfo, request: PageRequest) -> Result<Self> {
+        let limit = request
+            .limit
+            .unwrap_or(stream.page_limit)
+            .clamp(1, stream.page_limit);
+        let from = match request.from {
+            Some(Bound::Time {
+                text: Some(text), ..
+            }) => Some(text),
+            Some(Bound::Time { at, text: None }) => Some(utc_text(at)),
+            Some(Bound::Token(_)) => {
+                return Err(Error::new(
+                    ErrorKind::Invalid,
+                    "read a page: no stream begins at a token",
+                ));
+            }
+            None => None,
+        };
+        let after = request.cursor.as_ref().map(Place::parse).transpose()?;
+        Ok(Self {
+            stream: request.stream,
+            stubs: stream.yields == Yields::Stubs,
+            limit,
+            from,
+            after,
+        })
+    }
+
+    /// Asks for the rows of a stream of changes behind this place.
+    fn changes(&self, time: &'static str, key: &'static str, properties: &[&'static str]) -> Query {
+        let criteria = match &self.from {
+            Some(from) => Criteria::all().compare(time, Operator::GreaterOrEqual, from.as_str()),
+            None => Criteria::all().compare(time, Operator::NotNull, Value::Null),
+        };
+        let criteria = match &self.after {
+            Some(Place {
+                time: Some(text),
+                id,
+            }) => criteria.behind([time, key], [text.as_str().into(), (*id).into()]),
+            _ => criteria,
+        };
+        Query::new(properties, criteria, &[time, key], self.limit)
+    }
+
+    /// Asks for the rows of a listing behind this place.
+    fn listing(&self, properties: &[&'static str]) -> Query {
+        let criteria = match &self.after {
+            Some(place) => Criteria::all().compare("Id", Operator::GreaterThan, place.id),
+            None => Criteria::all(),
+        };
+        Query::new(properties, criteria, &["Id"], self.limit)
+    }
+}
+
+/// Reads one table.
+#[derive(Debug)]
+pub(crate) struct Reader<'a> {
+    pub(crate) session: &'a Session,
+    pub(crate) remembered: &'a Remembered,
+    pub(crate) cx: &'a Context,
+    pub(crate) table: Table,
+    pub(crate) tally: Tally,
+}
+
+/// A row of which the head could be read.
+struct Read {
+    head: Head,
+    body: Box<RawValue>,
+}
+
+impl Reader<'_> {
+    /// Whole rows by key.
+    pub(crate) async fn listing(mut self, asked: &Asked) -> Result<Page> {
+        let query = asked.listing(self.table.properties());
+        let rows = self.rows(&query).await?;
+        // Absence is taken for deletion, so only an empty page proves the end: a source that cuts pages shorter than
+        // it was asked would end the listing early otherwise.
+        let (rows, issues) = split(self.table, rows);
+        let next = self.next_of_listing(rows.last().map(|row| row.head.id), &issues)?;
+        let documents = self.documents(rows).await?;
+        Ok(self.page(Items::Documents(documents), issues, next))
+    }
+
+    /// Keys and versions by key.
+    pub(crate) async fn sweep(mut self, asked: &Asked) -> Result<Page> {
+        let query = asked.listing(self.table.version_properties());
+        let rows = self.rows(&query).await?;
+        let (rows, issues) = split(self.table, rows);
+        let next = self.next_of_listing(rows.last().map(|row| row.head.id), &issues)?;
+        let stub = |row: &Read| {
+            Stub::new(key(row.head.id))
+                .with_version(version(self.table, &row.head))
+                .with_deleted(is_deleted(self.table, &row.head))
+        };
+        let stubs = rows.iter().map(stub).collect();
+        Ok(self.page(Items::Stubs(stubs), issues, next))
+    }
+
+    /// Work orders by the time of their last change of status.
+    pub(crate) async fn last_actions(mut self, asked: &Asked) -> Result<Page> {
+        let query = asked.changes(LAST_ACTION, "Id", self.table.properties());
+        let rows = self.rows(&query).await?;
+        let full = is_full(rows.len(), asked);
+        let (rows, issues) = split(self.table, rows);
+        let last = rows.last().map(|row| Place {
+            time: row.head.last_action_date_utc.as_deref().map(without_z),
+            id: row.head.id,
+        });
+        let next = next_of_changes(full, last)?;
+        let documents = self.documents(rows).await?;
+        Ok(self.page(Items::Documents(documents), issues, next))
+    }
+
+    /// Work orders that an action was logged on, by its time. Ordered by work order within one time, so that
+    /// the order is that of the stubs.
+    pub(crate) async fn action_log(mut self, asked: &Asked) -> Result<Page> {
+        let key_column = "WorkOrderId";
+        let query = asked.changes(ACTION_TIME, key_column, &[key_column, ACTION_TIME]);
+        let rows: Vec<Action> = self
+            .session
+            .query(self.cx, "WoActionLog", &query, &mut self.tally)
+            .await?;
+        let full = is_full(rows.len(), asked);
+        let last = rows.last().map(|row| Place {
+            time: Some(without_z(&row.system_date_utc)),
+            id: row.work_order_id,
+        });
+        let next = next_of_changes(full, last)?;
+        let mut seen = BTreeSet::new();
+        let mut stubs: Vec<Stub> = rows
+            .iter()
+            .rev()
+            .filter(|row| row.work_order_id != 0 && seen.insert(row.work_order_id))
+            .map(|row| {
+                Stub::new(key(row.work_order_id)).with_changed_at(change_time(&row.system_date_utc))
+            })
+            .collect();
+        stubs.reverse();
+        Ok(self.page(Items::Stubs(stubs), Vec::new(), next))
+    }
+
+    /// Whole rows of these keys.
+    pub(crate) async fn fetch(mut self, keys: &[RemoteKey]) -> Result<Vec<Document>> {
+        // What is no number in the source's range cannot be there, and would be refused.
+        let ids: BTreeSet<i64> = keys
+            .iter()
+            .filter_map(|key| key.as_str().parse::<i32>().ok())
+            .map(i64::from)
+            .collect();
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ids: Vec<i64> = ids.into_iter().collect();
+        let name = self.table.name();
+        let wanted = Wanted {
+            entity: name.as_str(),
+            properties: self.table.properties(),
+        };
+        let rows = self
+            .session
+            .by_ids(self.cx, wanted, &ids, &mut self.tally)
+            .await?;
+        let (rows, issues) = split(self.table, rows);
+        if let Some(issue) = issues.first() {
+            let error = Error::new(
+                ErrorKind::Protocol,
+                "fetch rows: one of them cannot be read",
+            );
+            return Err(error
+                .with_context("row", issue.place.clone())
+                .with_context("reason", issue.reason.clone()));
+        }
+        self.documents(rows).await
+    }
+
+    async fn rows(&mut self, query: &Query) -> Result<Vec<Box<RawValue>>> {
+        self.session
+            .query(self.cx, self.table.name().as_str(), query, &mut self.tally)
+            .await
+    }
+
+    fn page(&self, items: Items, issues: Vec<RowIssue>, next: Next) -> Page {
+        Page::new(items, next)
+            .with_issues(issues)
+            .with_source_time(self.tally.source_time)
+            .with_requests(self.tally.requests)
+    }
+
+    fn next_of_listing(&self, last: Option<i64>, issues: &[RowIssue]) -> Result<Next> {
+        let issue_ids = issues
+            .iter()
+            .filter_map(|issue| issue.key.as_ref()?.as_str().parse::<i64>().ok());
+        match last.into_iter().chain(issue_ids).max() {
+            Some(id) => Ok(next_page(&Place { time: None, id })),
+            None if issues.is_empty() => Ok(Next::End { token: None }),
+            None => Err(Error::new(
+                ErrorKind::Protocol,
+                "read a page: no row on it can be read",
+            )),
+        }
+    }
+
+    async fn documents(&mut self, rows: Vec<Read>) -> Result<Vec<Document>> {
+        let joined = self.joined(&rows).await?;
+        let document = |row: Read| {
+            let body = with_joined(row.body, joined.get(&row.head.id))?;
+            let changed = row
+                .head
+                .last_action_date_utc
+                .as_deref()
+                .and_then(change_time);
+            Ok(Document::new(self.table.name(), key(row.head.id), body)
+                .with_version(version(self.table, &row.head))
+                .with_changed_at(changed)
+                .with_deleted(is_deleted(self.table, &row.head)))
+        };
+        rows.into_iter().map(document).collect()
+    }
+}
+
+fn split(table: Table, rows: Vec<Box<RawValue>>) -> (Vec<Read>, Vec<RowIssue>) {
+    let (mut read, mut issues) = (Vec::new(), Vec::new());
+    for body in rows {
+        match serde_json::from_str::<Head>(body.get()) {
+            Ok(head) if head.id > 0 => read.push(Read { head, body }),
+            Ok(_) => issues.push(RowIssue::new(
+                None,
+                table.name().as_str(),
+                "the row has no Id",
+            )),
+            Err(error) => {
+                let id = serde_json::from_str::<crate::wire::Ref>(body.get())
+                    .ok()
+                    .map(|row| row.id);
+                let id = id.filter(|id| *id > 0);
+                let place = id.map_or_else(
+                    || table.name().to_string(),
+                    |id| format!("{} {id}", table.name()),
+                );
+                let reason = format!(
+                    "the row has an unexpected shape at column {}",
+                    error.column()
+                );
+                issues.push(RowIssue::new(id.map(key), place, reason));
+            }
+        }
+    }
+    (read, issues)
+}
+
+fn key(id: i64) -> RemoteKey {
+    RemoteKey::new(id.to_string())
+}
+
+fn without_z(text: &str) -> String {
+    text.trim_end_matches('Z').to_owned()
+}
+
+fn is_full(rows: usize, asked: &Asked) -> bool {
+    u32::try_from(rows).is_ok_and(|rows| rows >= asked.limit)
+}
+
+fn next_page(place: &Place) -> Next {
+    place.cursor().map_or(Next::End { token: None }, Next::Page)
+}
+
+/// A page shorter than asked for ends a pass over changes: what such a pass misses, the next one begins with.
+fn next_of_changes(full: bool, last: Option<Place>) -> Result<Next> {
+    match last {
+        _ if !full => Ok(Next::End { token: None }),
+        Some(place) => Ok(next_page(&place)),
+        None => Err(Error::new(
+            ErrorKind::Protocol,
+            "read a page: no row on it can be read",
+        )),
+    }
+}
