@@ -74,6 +74,11 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// Tells whether the value is neither a list nor an object.
+    pub(crate) fn is_single(&self) -> bool {
+        !matches!(self, Self::List(_) | Self::Object(_) | Self::Opaque)
+    }
+
     /// Returns what stands in a single value: text without blanks around it, a number's digits, `true` or `false`.
     /// Nothing for blank text, null, lists and objects.
     pub fn as_text(&self) -> Option<&str> {

@@ -124,7 +124,9 @@ impl Run {
                 Outcome::Absent => return ControlFlow::Continue(()),
                 outcome => {
                     if let Some(then) = then.take() {
-                        is_written = self.settle(outcome, found, place, then);
+                        // What a function picked out of a whole row is what was not understood, not the row.
+                        let told = if found.is_single() { found } else { &value };
+                        is_written = self.settle(outcome, told, place, then);
                     }
                 }
             }
