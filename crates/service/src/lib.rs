@@ -1,1 +1,31 @@
-//! Placeholder.
+#![doc = include_str!("../README.md")]
+
+mod connections;
+mod endpoints;
+mod engine;
+mod error;
+mod keys;
+mod mappers;
+mod records;
+mod runner;
+mod secret;
+mod service;
+mod state;
+pub mod storage;
+mod syncs;
+mod vault;
+
+pub use connections::{Connect, Connected, LONGEST_SCHEDULE, SHORTEST_SCHEDULE, Schedule};
+pub use endpoints::IssuedEndpoint;
+pub use error::{Error, Result};
+pub use keys::{IssuedKey, Principal};
+pub use runner::SyncRequested;
+pub use secret::SecretKind;
+pub use service::{Actor, Options, Parts, Service};
+pub use state::{Change, State, Trigger, UnknownState};
+pub use syncs::{ResourceStatus, Status, SyncRequest, SyncStatus};
+pub use vault::{MasterKey, Vault, VaultError, VaultOpenError};
+
+// What the service speaks of in its own methods, so that callers need no edge to these crates.
+pub use wrenchtime_sync as sync;
+pub use wrenchtime_webhooks as webhooks;

@@ -1,0 +1,276 @@
+//! Connections: made, listed, ended.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use secrecy::SecretString;
+use serde_json::json;
+use uuid::Uuid;
+use wrenchtime_connector::{Account, Connector, Context, Priority, Settings, SystemName};
+use wrenchtime_model::{ConnectionId, EventType, Timestamp};
+use wrenchtime_sync::{LifecycleEvent, Mode};
+
+use crate::keys::checked_name;
+use crate::runner::SyncOrder;
+use crate::secret::SecretKind;
+use crate::service::Core;
+use crate::storage::{
+    ConnectionFilter, ConnectionToken, Disconnect, NewConnection, StoredAccount, StoredConnection,
+    Transition,
+};
+use crate::{Actor, Error, Result, Service, State, Trigger};
+
+/// The shortest schedule.
+pub const SHORTEST_SCHEDULE: Duration = Duration::from_secs(60);
+/// The longest schedule.
+pub const LONGEST_SCHEDULE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A connection to make.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Connect {
+    /// The system.
+    pub system: SystemName,
+    /// What people call the connection; the account's own name when absent.
+    pub name: Option<String>,
+    /// What the system's fields ask for.
+    pub settings: Settings,
+    /// How often it is synced.
+    pub schedule: Schedule,
+    /// Whether its first sync begins at once.
+    pub start_sync: bool,
+}
+
+impl Connect {
+    /// Asks for a connection with the account's own name and the default schedule, whose first sync begins at once.
+    pub fn new(system: SystemName, settings: Settings) -> Self {
+        Self {
+            system,
+            name: None,
+            settings,
+            schedule: Schedule::Default,
+            start_sync: true,
+        }
+    }
+
+    /// Sets what people call it.
+    #[must_use]
+    pub fn with_name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Sets how often it is synced.
+    #[must_use]
+    pub fn with_schedule(mut self, schedule: Schedule) -> Self {
+        self.schedule = schedule;
+        self
+    }
+
+    /// Leaves the first sync to the schedule, or to a request.
+    #[must_use]
+    pub fn without_first_sync(mut self) -> Self {
+        self.start_sync = false;
+        self
+    }
+}
+
+/// How often a connection is synced.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Schedule {
+    /// As [`Options::schedule`](crate::Options::schedule) says.
+    Default,
+    /// Once in this time, from [`SHORTEST_SCHEDULE`] to [`LONGEST_SCHEDULE`].
+    Every(Duration),
+    /// Only when asked.
+    OnDemand,
+}
+
+/// A connection that was just made.
+#[derive(Debug)]
+pub struct Connected {
+    /// The connection.
+    pub connection: StoredConnection,
+    /// Its token, shown this once.
+    pub token: SecretString,
+}
+
+impl Service {
+    /// Checks credentials with the source and makes a connection of them.
+    ///
+    /// # Errors
+    /// [`Error::UnknownSystem`], [`Error::Settings`], [`Error::Invalid`] and [`Error::Schedule`] without asking the
+    /// source; [`Error::Source`] as it answers. Nothing is written then.
+    pub async fn connect(&self, request: Connect, actor: &Actor) -> Result<Connected> {
+        let core = &self.core;
+        let schedule = core.schedule(request.schedule)?;
+        let name = request.name.as_deref().map(checked_name).transpose()?;
+        let factory = core.factory(&request.system)?;
+        let settings = request.settings.validated(&factory.info().settings)?;
+        let connector = factory.connect(&settings)?;
+        let id = ConnectionId::new();
+        let account = core.check(connector.as_ref(), id).await?;
+
+        let (token, hash) = SecretKind::ConnectionToken.draw();
+        let now = core.clock.now();
+        let new = NewConnection {
+            id,
+            system: request.system,
+            name: name.unwrap_or_else(|| account.display_name.clone()),
+            state: State::Active,
+            account: StoredAccount {
+                identity: account.identity,
+                display_name: account.display_name,
+                server_version: account.server_version,
+            },
+            sealed: core.vault.seal_settings(id, &settings)?,
+            token: ConnectionToken {
+                id: Uuid::now_v7(),
+                connection: id,
+                hash,
+                created_at: now,
+                void_from: None,
+            },
+            schedule,
+            created_at: Timestamp::from(now),
+            audit: core.audit(actor, "connection.created", Some(id), json!({})),
+        };
+        core.connections.create_connection(new).await?;
+        let first = request
+            .start_sync
+            .then(|| SyncOrder::on_demand(Mode::Full, false));
+        self.runner.attach(id, first);
+        let connection = self.connection(id).await?;
+        Ok(Connected { connection, token })
+    }
+
+    /// Returns a connection, also a disconnected one.
+    ///
+    /// # Errors
+    /// [`Error::NoConnection`], or when the store fails.
+    pub async fn connection(&self, id: ConnectionId) -> Result<StoredConnection> {
+        self.core.connection(id).await
+    }
+
+    /// Returns connections in order of their making.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn connections(&self, filter: &ConnectionFilter) -> Result<Vec<StoredConnection>> {
+        Ok(self.core.connections.connections(filter).await?)
+    }
+
+    /// Ends a connection for good: its token is void at once, nothing is read any more, what is stored stays.
+    ///
+    /// # Errors
+    /// [`Error::NoConnection`]; [`Error::State`] when it is disconnected already; or when the store fails.
+    pub async fn disconnect(&self, id: ConnectionId, actor: &Actor) -> Result<StoredConnection> {
+        let core = &self.core;
+        let connection = core.connection(id).await?;
+        let request = Disconnect {
+            id,
+            reason: None,
+            event: LifecycleEvent {
+                event: EventType::ConnectionDisconnected,
+                data: json!({ "system": connection.system, "name": connection.name }),
+            },
+            at: core.clock.now(),
+            audit: core.audit(actor, "connection.disconnected", Some(id), json!({})),
+        };
+        let done = core.connections.disconnect(request).await?;
+        // Also when another replica was faster: the run here must end all the same.
+        self.runner.detach(id);
+        done.ok_or(Error::State {
+            id,
+            state: State::Disconnected,
+            action: "disconnecting",
+        })
+    }
+
+    /// Sets how often a connection is synced, from its last run on.
+    ///
+    /// # Errors
+    /// [`Error::Schedule`]; [`Error::NoConnection`] also for a disconnected one; or when the store fails.
+    pub async fn set_schedule(
+        &self,
+        id: ConnectionId,
+        schedule: Schedule,
+        actor: &Actor,
+    ) -> Result<()> {
+        let every = self.core.schedule(schedule)?;
+        let detail = json!({ "seconds": every.map(|every| every.as_secs()) });
+        let audit = self
+            .core
+            .audit(actor, "connection.scheduled", Some(id), detail);
+        if !self.core.connections.set_schedule(id, every, audit).await? {
+            return Err(Error::NoConnection(id));
+        }
+        self.runner.look_again(id);
+        Ok(())
+    }
+}
+
+impl Core {
+    pub(crate) async fn connection(&self, id: ConnectionId) -> Result<StoredConnection> {
+        self.connections
+            .connection(id)
+            .await?
+            .ok_or(Error::NoConnection(id))
+    }
+
+    /// Moves a connection by a trigger, if it means something where the connection stands. Tells whether it did.
+    pub(crate) async fn apply(
+        &self,
+        id: ConnectionId,
+        trigger: Trigger,
+        reason: Option<&str>,
+    ) -> Result<bool> {
+        let connection = self.connection(id).await?;
+        let Some(change) = connection.state.after(trigger) else {
+            return Ok(false);
+        };
+        let event = change.event.map(|event| LifecycleEvent {
+            event,
+            data: json!({
+                "system": connection.system,
+                "name": connection.name,
+                "state": change.to,
+                "reason": reason,
+            }),
+        });
+        let transition = Transition {
+            id,
+            expected: vec![connection.state],
+            to: change.to,
+            reason: reason.map(str::to_owned),
+            event,
+            at: self.clock.now(),
+            audit: self.system_audit(&format!("connection.{}", change.to), id),
+        };
+        // Nothing is returned when somebody else moved it meanwhile; where it stands then was decided by what
+        // happened later.
+        Ok(self.connections.transition(transition).await?.is_some())
+    }
+
+    async fn check(&self, connector: &dyn Connector, id: ConnectionId) -> Result<Account> {
+        let timeout = TimeDelta::from_std(self.options.check_timeout).unwrap_or(TimeDelta::MAX);
+        let deadline = self.clock.now().checked_add_signed(timeout);
+        let mut cx = Context::new(id.to_string()).with_priority(Priority::Interactive);
+        cx.deadline = deadline;
+        Ok(connector.check(&cx).await?)
+    }
+
+    fn schedule(&self, schedule: Schedule) -> Result<Option<Duration>> {
+        match schedule {
+            Schedule::Default => Ok(Some(self.options.schedule)),
+            Schedule::OnDemand => Ok(None),
+            Schedule::Every(every) if (SHORTEST_SCHEDULE..=LONGEST_SCHEDULE).contains(&every) => {
+                Ok(Some(Duration::from_secs(every.as_secs())))
+            }
+            Schedule::Every(_) => Err(Error::Schedule {
+                shortest: SHORTEST_SCHEDULE,
+                longest: LONGEST_SCHEDULE,
+            }),
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! The one place that speaks to the sync engine.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use wrenchtime_connector::{Clock, Connector, ErrorKind, Mapper};
+use wrenchtime_model::ConnectionId;
+use wrenchtime_sync::{
+    Engine, EngineOptions, Mode, Outcome, RunError, RunProgress, RunReport, RunRequest, Storage,
+    StorageError,
+};
+
+/// One run to make.
+pub(crate) struct Job {
+    pub(crate) connection: ConnectionId,
+    pub(crate) connector: Arc<dyn Connector>,
+    pub(crate) mapper: Arc<dyn Mapper>,
+    pub(crate) mode: Mode,
+    /// Also listings that are not due.
+    pub(crate) include_listings: bool,
+    pub(crate) accept_deletes: bool,
+    /// Ends the run after the page that it is at.
+    pub(crate) cancel: CancellationToken,
+    pub(crate) progress: watch::Sender<RunProgress>,
+}
+
+/// How a run ended, as far as the life-cycle cares.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum RunEnd {
+    /// Something was read.
+    Succeeded,
+    /// The source refuses the credentials, in its words.
+    Refused(String),
+    /// The source did not answer.
+    Unreachable(String),
+    /// Something else stands in the way: the next time by schedule.
+    Failed(String),
+    /// The store failed: tried again soon.
+    Store(String),
+    /// It was ended from outside.
+    Cancelled,
+    /// The connection was taken over or is gone: nothing more to do here.
+    Lost,
+}
+
+/// Makes runs.
+#[async_trait]
+pub(crate) trait Syncs: fmt::Debug + Send + Sync + 'static {
+    async fn run(&self, job: Job) -> RunEnd;
+}
+
+/// Runs of the engine.
+#[derive(Debug)]
+pub(crate) struct EngineSyncs {
+    engine: Engine,
+}
+
+impl EngineSyncs {
+    pub(crate) fn new(storage: Arc<dyn Storage>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            engine: Engine::new(storage, clock, EngineOptions::default()),
+        }
+    }
+}
+
+#[async_trait]
+impl Syncs for EngineSyncs {
+    async fn run(&self, job: Job) -> RunEnd {
+        let mut request = RunRequest::new(job.connection, job.connector, job.mapper, job.mode);
+        request.include_listings = job.include_listings;
+        request.accept_deletes = job.accept_deletes;
+        request.cancel = job.cancel;
+        request.progress = job.progress;
+        end_of(self.engine.run(request).await)
+    }
+}
+
+fn end_of(result: Result<RunReport, RunError>) -> RunEnd {
+    match result {
+        Ok(report) => match report.outcome {
+            Outcome::Complete | Outcome::Partial => RunEnd::Succeeded,
+            Outcome::Cancelled => RunEnd::Cancelled,
+            Outcome::Failed => RunEnd::Failed("nothing could be read".to_owned()),
+        },
+        Err(RunError::Source { error, .. }) => match error.kind() {
+            ErrorKind::ReauthorizationRequired => RunEnd::Refused(error.to_string()),
+            ErrorKind::Unavailable => RunEnd::Unreachable(error.to_string()),
+            _ => RunEnd::Failed(error.to_string()),
+        },
+        Err(RunError::Fenced(_) | RunError::Storage(StorageError::NoConnection(_))) => RunEnd::Lost,
+        Err(RunError::Storage(error)) => RunEnd::Store(error.to_string()),
+        Err(error) => RunEnd::Failed(error.to_string()),
+    }
+}

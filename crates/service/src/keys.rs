@@ -1,0 +1,119 @@
+//! Who may ask: management keys and connection tokens.
+
+use secrecy::SecretString;
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::secret::SecretKind;
+use crate::storage::{ManagementKey, SecretHash, StoredConnection};
+use crate::{Actor, Error, Result, Service};
+
+/// A secret that was just made, shown this once.
+#[derive(Debug)]
+pub struct IssuedKey {
+    /// The key as stored.
+    pub key: ManagementKey,
+    /// The secret itself.
+    pub secret: SecretString,
+}
+
+/// Who a secret belongs to.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Principal {
+    /// The operator of the application.
+    Management(ManagementKey),
+    /// The holder of one connection's token.
+    Connection(Box<StoredConnection>),
+}
+
+impl Service {
+    /// Makes a management key.
+    ///
+    /// # Errors
+    /// When the name is empty or longer than 200 characters, or the store fails.
+    pub async fn create_key(&self, name: &str, actor: &Actor) -> Result<IssuedKey> {
+        let name = checked_name(name)?;
+        let (secret, hash) = SecretKind::ManagementKey.draw();
+        let key = ManagementKey {
+            id: Uuid::now_v7(),
+            name,
+            hash,
+            created_at: self.core.clock.now(),
+            revoked_at: None,
+        };
+        let detail = json!({ "key": key.id, "name": key.name });
+        let audit = self.core.audit(actor, "key.created", None, detail);
+        self.core.connections.add_key(key.clone(), audit).await?;
+        Ok(IssuedKey { key, secret })
+    }
+
+    /// Makes the first management key if there never was one.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn create_first_key(&self) -> Result<Option<IssuedKey>> {
+        if self.core.connections.keys().await?.is_empty() {
+            self.create_key("first", &Actor::System).await.map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
+    /// Returns all management keys, oldest first.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn keys(&self) -> Result<Vec<ManagementKey>> {
+        Ok(self.core.connections.keys().await?)
+    }
+
+    /// Revokes a management key at once. Tells whether there was one.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn revoke_key(&self, id: Uuid, actor: &Actor) -> Result<bool> {
+        let audit = self
+            .core
+            .audit(actor, "key.revoked", None, json!({ "key": id }));
+        let at = self.core.clock.now();
+        Ok(self.core.connections.revoke_key(id, at, audit).await?)
+    }
+
+    /// Tells whose secret it is; nothing when it is void, or nobody's.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn authenticate(&self, secret: &str) -> Result<Option<Principal>> {
+        let hash = SecretHash::of(secret);
+        let now = self.core.clock.now();
+        let principal = match SecretKind::of(secret) {
+            Some(SecretKind::ManagementKey) => self
+                .core
+                .connections
+                .key_by_hash(&hash)
+                .await?
+                .filter(|key| key.revoked_at.is_none())
+                .map(Principal::Management),
+            Some(SecretKind::ConnectionToken) => self
+                .core
+                .connections
+                .token_by_hash(&hash)
+                .await?
+                .filter(|(token, _)| token.void_from.is_none_or(|from| now < from))
+                .map(|(_, connection)| Principal::Connection(Box::new(connection))),
+            None => None,
+        };
+        Ok(principal)
+    }
+}
+
+pub(crate) fn checked_name(name: &str) -> Result<String> {
+    let name = name.trim();
+    if name.is_empty() || name.chars().count() > 200 || name.chars().any(char::is_control) {
+        return Err(Error::Invalid {
+            field: "name",
+            message: "must have 1 to 200 characters, none of them a control character".to_owned(),
+        });
+    }
+    Ok(name.to_owned())
+}

@@ -1,0 +1,171 @@
+//! One task for each connection that is synced: when, again after failures, on demand, to a clean end.
+
+mod slot;
+mod tend;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use chrono::{DateTime, Utc};
+use tokio::sync::{Notify, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use wrenchtime_model::ConnectionId;
+use wrenchtime_sync::RunProgress;
+
+use self::slot::Slot;
+pub(crate) use self::slot::SyncOrder;
+use crate::engine::Syncs;
+use crate::service::Core;
+use crate::storage::ConnectionFilter;
+use crate::{Error, Result, State};
+
+const PAGE: u32 = 500;
+
+/// Owns the tasks.
+pub(crate) struct Runner {
+    core: Arc<Core>,
+    syncs: Arc<dyn Syncs>,
+    slots: Mutex<HashMap<ConnectionId, Arc<Slot>>>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+    permits: Arc<Semaphore>,
+    waker: OnceLock<Arc<Notify>>,
+    started: OnceLock<()>,
+}
+
+/// What became of a request for a run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum SyncRequested {
+    /// It begins as soon as there is room.
+    Queued,
+    /// A run under way does what was asked for.
+    Joined,
+}
+
+impl Runner {
+    pub(crate) fn new(core: Arc<Core>, syncs: Arc<dyn Syncs>) -> Self {
+        let permits = Arc::new(Semaphore::new(core.options.concurrent_runs.max(1)));
+        Self {
+            core,
+            syncs,
+            slots: Mutex::default(),
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            permits,
+            waker: OnceLock::new(),
+            started: OnceLock::new(),
+        }
+    }
+
+    pub(crate) async fn start(self: &Arc<Self>, waker: Option<Arc<Notify>>) -> Result<()> {
+        if let Some(waker) = waker {
+            self.waker.get_or_init(|| waker);
+        }
+        self.started.get_or_init(|| ());
+        let mut filter = ConnectionFilter {
+            states: State::ALL
+                .into_iter()
+                .filter(|state| *state != State::Disconnected)
+                .collect(),
+            limit: PAGE,
+            ..ConnectionFilter::default()
+        };
+        loop {
+            let page = self.core.connections.connections(&filter).await?;
+            for connection in &page {
+                self.attach(connection.id, None);
+            }
+            match page.last() {
+                Some(last) if page.len() == PAGE as usize => filter.after = Some(last.id),
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    /// Begins to tend a connection. Does nothing before the start, which finds it in the store, nor after the end.
+    pub(crate) fn attach(self: &Arc<Self>, id: ConnectionId, first: Option<SyncOrder>) {
+        if self.started.get().is_none() || self.stop.is_cancelled() {
+            return;
+        }
+        let (slot, is_new) = {
+            let mut slots = self.slots();
+            let known = slots.get(&id).cloned();
+            let is_new = known.is_none();
+            let slot = known.unwrap_or_else(|| Arc::new(Slot::new(self.stop.child_token())));
+            slots.insert(id, Arc::clone(&slot));
+            (slot, is_new)
+        };
+        if let Some(order) = first {
+            slot.request(order);
+        }
+        if is_new {
+            let runner = Arc::clone(self);
+            self.tasks
+                .spawn(async move { runner.tend(id, &slot).await });
+        }
+    }
+
+    /// Ends a connection's task and its run.
+    pub(crate) fn detach(&self, id: ConnectionId) {
+        if let Some(slot) = self.slots().remove(&id) {
+            slot.stop.cancel();
+        }
+        self.tell_of_events();
+    }
+
+    /// Lets a connection's task look at its schedule and state anew.
+    pub(crate) fn look_again(&self, id: ConnectionId) {
+        if let Some(slot) = self.slots().get(&id) {
+            slot.wake.notify_one();
+        }
+    }
+
+    pub(crate) fn request(&self, id: ConnectionId, order: SyncOrder) -> Result<SyncRequested> {
+        let slot = self.slots().get(&id).cloned().ok_or(Error::NotRunning)?;
+        Ok(slot.request(order))
+    }
+
+    /// Ends the run under way after its page. Tells whether there was one, or one asked for.
+    pub(crate) fn cancel(&self, id: ConnectionId) -> bool {
+        let slot = self.slots().get(&id).cloned();
+        slot.is_some_and(|slot| slot.cancel_run())
+    }
+
+    pub(crate) fn live(&self, id: ConnectionId) -> Option<RunProgress> {
+        let slot = self.slots().get(&id).cloned()?;
+        slot.live()
+    }
+
+    pub(crate) fn next_at(&self, id: ConnectionId) -> Option<DateTime<Utc>> {
+        let slot = self.slots().get(&id).cloned()?;
+        slot.next_at()
+    }
+
+    pub(crate) fn tell_of_events(&self) {
+        if let Some(waker) = self.waker.get() {
+            waker.notify_one();
+        }
+    }
+
+    pub(crate) async fn shutdown(&self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+        self.slots().clear();
+    }
+
+    fn slots(&self) -> MutexGuard<'_, HashMap<ConnectionId, Arc<Slot>>> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Runner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runner")
+            .field("connections", &self.slots().len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,197 @@
+//! What is known of one connection's task from outside.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use chrono::{DateTime, Utc};
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+use wrenchtime_sync::{Mode, RunProgress};
+
+use super::SyncRequested;
+
+/// A run to make.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct SyncOrder {
+    /// How much it reads; by what the copy lacks when absent.
+    pub(crate) mode: Option<Mode>,
+    /// Somebody waits for it: it includes listings that are not due.
+    pub(crate) on_demand: bool,
+    /// Deletions that look suspicious are accepted.
+    pub(crate) accept_deletes: bool,
+}
+
+impl SyncOrder {
+    pub(crate) fn on_demand(mode: Mode, accept_deletes: bool) -> Self {
+        Self {
+            mode: Some(mode),
+            on_demand: true,
+            accept_deletes,
+        }
+    }
+
+    pub(crate) fn scheduled() -> Self {
+        Self {
+            mode: None,
+            on_demand: false,
+            accept_deletes: false,
+        }
+    }
+
+    /// Tells whether a run made for this order does all that the other asks for.
+    fn covers(self, other: Self) -> bool {
+        let mode = self.mode == Some(Mode::Full) || other.mode != Some(Mode::Full);
+        let listings = self.on_demand || self.mode == Some(Mode::Full) || !other.on_demand;
+        mode && listings && (self.accept_deletes || !other.accept_deletes)
+    }
+
+    /// Returns an order for a run that does what both ask for.
+    fn with(self, other: Self) -> Self {
+        let full = [self.mode, other.mode].contains(&Some(Mode::Full));
+        Self {
+            mode: if full {
+                Some(Mode::Full)
+            } else {
+                self.mode.or(other.mode)
+            },
+            on_demand: self.on_demand || other.on_demand,
+            accept_deletes: self.accept_deletes || other.accept_deletes,
+        }
+    }
+}
+
+pub(crate) struct Slot {
+    pub(super) stop: CancellationToken,
+    pub(super) wake: Notify,
+    shared: Mutex<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    wanted: Option<SyncOrder>,
+    current: Option<Current>,
+    next_at: Option<DateTime<Utc>>,
+}
+
+struct Current {
+    order: SyncOrder,
+    cancel: CancellationToken,
+    progress: watch::Receiver<RunProgress>,
+}
+
+impl Slot {
+    pub(super) fn new(stop: CancellationToken) -> Self {
+        Self {
+            stop,
+            wake: Notify::new(),
+            shared: Mutex::default(),
+        }
+    }
+
+    /// Asks for a run: joins the one under way if that does it all, else it comes next.
+    pub(super) fn request(&self, order: SyncOrder) -> SyncRequested {
+        let mut shared = self.shared();
+        let joins = shared
+            .current
+            .as_ref()
+            .is_some_and(|current| !current.cancel.is_cancelled() && current.order.covers(order));
+        if joins {
+            return SyncRequested::Joined;
+        }
+        shared.wanted = Some(shared.wanted.map_or(order, |wanted| wanted.with(order)));
+        drop(shared);
+        self.wake.notify_one();
+        SyncRequested::Queued
+    }
+
+    pub(super) fn take_wanted(&self) -> Option<SyncOrder> {
+        self.shared().wanted.take()
+    }
+
+    /// Shows a run as under way, and returns what it is ended by and tells its progress with.
+    pub(super) fn begin(
+        &self,
+        order: SyncOrder,
+    ) -> (CancellationToken, watch::Sender<RunProgress>) {
+        let cancel = CancellationToken::new();
+        let (sender, progress) = watch::channel(RunProgress::default());
+        let mut shared = self.shared();
+        shared.next_at = None;
+        shared.current = Some(Current {
+            order,
+            cancel: cancel.clone(),
+            progress,
+        });
+        (cancel, sender)
+    }
+
+    pub(super) fn end(&self) {
+        self.shared().current = None;
+    }
+
+    pub(super) fn cancel_run(&self) -> bool {
+        let mut shared = self.shared();
+        let wanted = shared.wanted.take().is_some();
+        match &shared.current {
+            Some(current) => {
+                current.cancel.cancel();
+                true
+            }
+            None => wanted,
+        }
+    }
+
+    pub(super) fn live(&self) -> Option<RunProgress> {
+        let shared = self.shared();
+        let current = shared.current.as_ref()?;
+        Some(current.progress.borrow().clone())
+    }
+
+    pub(super) fn next_at(&self) -> Option<DateTime<Utc>> {
+        self.shared().next_at
+    }
+
+    pub(super) fn set_next_at(&self, at: Option<DateTime<Utc>>) {
+        self.shared().next_at = at;
+    }
+
+    fn shared(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_joined_only_if_it_does_all_that_is_asked() {
+        let scheduled = SyncOrder::scheduled();
+        let incremental = SyncOrder::on_demand(Mode::Incremental, false);
+        let full = SyncOrder::on_demand(Mode::Full, false);
+        let forced = SyncOrder::on_demand(Mode::Full, true);
+        let all = [scheduled, incremental, full, forced];
+        for (at, bigger) in all.iter().enumerate() {
+            for (below, smaller) in all.iter().enumerate() {
+                assert_eq!(
+                    bigger.covers(*smaller),
+                    below <= at,
+                    "{bigger:?} {smaller:?}"
+                );
+                assert!(bigger.with(*smaller).covers(*bigger));
+                assert!(bigger.with(*smaller).covers(*smaller));
+            }
+        }
+    }
+
+    #[test]
+    fn a_cancelled_run_is_not_joined() {
+        let slot = Slot::new(CancellationToken::new());
+        let order = SyncOrder::on_demand(Mode::Full, false);
+        assert_eq!(slot.request(order), SyncRequested::Queued);
+        slot.take_wanted();
+        slot.begin(order);
+        assert_eq!(slot.request(order), SyncRequested::Joined);
+        assert!(slot.cancel_run());
+        assert_eq!(slot.request(order), SyncRequested::Queued);
+    }
+}

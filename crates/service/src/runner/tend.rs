@@ -1,0 +1,291 @@
+//! The task of one connection.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tracing::{info, warn};
+use wrenchtime_connector::Connector;
+use wrenchtime_model::ConnectionId;
+use wrenchtime_sync::Mode;
+
+use super::Runner;
+use super::slot::{Slot, SyncOrder};
+use crate::engine::{Job, RunEnd};
+use crate::storage::{SealedSettings, StoredConnection};
+use crate::{Error, Options, Result, Trigger};
+
+/// What the task remembers between runs.
+#[derive(Default)]
+struct Memory {
+    /// When the last run began.
+    last_start: Option<DateTime<Utc>>,
+    /// Failed runs in a row that are worth trying again soon.
+    failures: u32,
+    /// When the last of them ended.
+    failed_at: Option<DateTime<Utc>>,
+    /// Runs in a row that found the source silent.
+    silent: u32,
+    /// The connector, as long as the settings stay.
+    connector: Option<(SealedSettings, Arc<dyn Connector>)>,
+}
+
+impl Runner {
+    pub(super) async fn tend(&self, id: ConnectionId, slot: &Slot) {
+        let mut memory = Memory::default();
+        match self.last_run(id).await {
+            Ok((last_start, unfinished)) => {
+                memory.last_start = last_start;
+                if unfinished {
+                    slot.request(SyncOrder::scheduled());
+                }
+            }
+            Err(error) => warn!(connection = %id, %error, "the last run is not known"),
+        }
+        while let Some(order) = self.next_order(id, slot, &memory).await {
+            let permit = tokio::select! {
+                biased;
+                () = slot.stop.cancelled() => return,
+                permit = self.permits.acquire() => permit,
+            };
+            let end = self.run_once(id, slot, &mut memory, order).await;
+            drop(permit);
+            if end == RunEnd::Lost {
+                info!(connection = %id, "the connection is not run here any more");
+                self.slots().remove(&id);
+                return;
+            }
+            self.settle(id, &mut memory, &end).await;
+            self.tell_of_events();
+        }
+    }
+
+    /// Returns when the last run began, and whether it was left unfinished.
+    async fn last_run(&self, id: ConnectionId) -> Result<(Option<DateTime<Utc>>, bool)> {
+        let runs = self.core.connections.runs(id, None, 1).await?;
+        Ok(runs.first().map_or((None, false), |run| {
+            (Some(run.started_at), run.finished.is_none())
+        }))
+    }
+
+    /// Waits for the next run; nothing when the task is to end.
+    async fn next_order(
+        &self,
+        id: ConnectionId,
+        slot: &Slot,
+        memory: &Memory,
+    ) -> Option<SyncOrder> {
+        loop {
+            if slot.stop.is_cancelled() {
+                return None;
+            }
+            let wanted = slot.take_wanted();
+            let due = match self.core.connection(id).await {
+                Ok(connection) if wanted.is_some() && connection.state.runs() => return wanted,
+                Ok(connection) => due(&self.core.options, &connection, memory),
+                Err(Error::NoConnection(_)) => return None,
+                Err(error) => {
+                    warn!(connection = %id, %error, "when the next run is due is not known");
+                    Some(self.core.clock.now() + self.core.options.first_gap)
+                }
+            };
+            slot.set_next_at(due);
+            let wait = due.map(|due| (due - self.core.clock.now()).to_std().unwrap_or_default());
+            if wait == Some(Duration::ZERO) {
+                return Some(SyncOrder::scheduled());
+            }
+            tokio::select! {
+                biased;
+                () = slot.stop.cancelled() => return None,
+                () = slot.wake.notified() => {}
+                () = self.wait(wait) => {}
+            }
+            let now = self.core.clock.now();
+            if due.is_some_and(|due| due <= now) {
+                let wanted = slot.take_wanted();
+                return wanted.or(Some(SyncOrder::scheduled()));
+            }
+        }
+    }
+
+    async fn wait(&self, wait: Option<Duration>) {
+        match wait {
+            Some(wait) => self.core.clock.sleep(wait).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    async fn run_once(
+        &self,
+        id: ConnectionId,
+        slot: &Slot,
+        memory: &mut Memory,
+        order: SyncOrder,
+    ) -> RunEnd {
+        memory.last_start = Some(self.core.clock.now());
+        let job = match self.job(id, slot, memory, order).await {
+            Ok(Some(job)) => job,
+            Ok(None) => return RunEnd::Cancelled,
+            Err(Error::NoConnection(_)) => return RunEnd::Lost,
+            Err(Error::Storage(error)) => return RunEnd::Store(error.to_string()),
+            Err(error) => return RunEnd::Failed(error.to_string()),
+        };
+        // At the end of the service a run is left where it is, unfinished: the next start goes on with the page after
+        // the last one written. A cancelled one would have to read its listings from the beginning.
+        let end = tokio::select! {
+            biased;
+            () = slot.stop.cancelled() => RunEnd::Cancelled,
+            end = self.syncs.run(job) => end,
+        };
+        slot.end();
+        end
+    }
+
+    /// Puts a run together; nothing where the connection is not to be read now.
+    async fn job(
+        &self,
+        id: ConnectionId,
+        slot: &Slot,
+        memory: &mut Memory,
+        mut order: SyncOrder,
+    ) -> Result<Option<Job>> {
+        let connection = self.core.connection(id).await?;
+        if !connection.state.runs() {
+            return Ok(None);
+        }
+        let connector = self.connector(&connection, memory)?;
+        let mapper = self.core.mapper(&connection.system)?;
+        let mode = match order.mode {
+            Some(mode) => mode,
+            None => self.needed_mode(id).await?,
+        };
+        order.mode = Some(mode);
+        let (cancel, progress) = slot.begin(order);
+        Ok(Some(Job {
+            connection: id,
+            connector,
+            mapper,
+            mode,
+            include_listings: order.on_demand,
+            accept_deletes: order.accept_deletes,
+            cancel,
+            progress,
+        }))
+    }
+
+    /// Everything as long as there is no complete copy, what changed from then on.
+    async fn needed_mode(&self, id: ConnectionId) -> Result<Mode> {
+        let snapshot = self.core.records.sync_snapshot(id).await?;
+        Ok(if snapshot.last_success_at.is_none() {
+            Mode::Full
+        } else {
+            Mode::Incremental
+        })
+    }
+
+    fn connector(
+        &self,
+        connection: &StoredConnection,
+        memory: &mut Memory,
+    ) -> Result<Arc<dyn Connector>> {
+        if let Some((sealed, connector)) = &memory.connector
+            && *sealed == connection.sealed
+        {
+            return Ok(Arc::clone(connector));
+        }
+        let settings = self
+            .core
+            .vault
+            .open_settings(connection.id, &connection.sealed)?;
+        let connector = self.core.factory(&connection.system)?.connect(&settings)?;
+        memory.connector = Some((connection.sealed.clone(), Arc::clone(&connector)));
+        Ok(connector)
+    }
+
+    /// Draws the consequences of a run's end.
+    async fn settle(&self, id: ConnectionId, memory: &mut Memory, end: &RunEnd) {
+        let (trigger, reason) = match end {
+            RunEnd::Succeeded => (Some(Trigger::Succeeded), None),
+            RunEnd::Refused(reason) => (Some(Trigger::Refused), Some(reason)),
+            RunEnd::Unreachable(reason) => {
+                memory.silent = memory.silent.saturating_add(1);
+                let offline = memory.silent >= self.core.options.offline_after;
+                (offline.then_some(Trigger::Unreachable), Some(reason))
+            }
+            RunEnd::Failed(reason) | RunEnd::Store(reason) => (None, Some(reason)),
+            RunEnd::Cancelled | RunEnd::Lost => return,
+        };
+        match end {
+            RunEnd::Unreachable(_) | RunEnd::Store(_) => {
+                memory.failures = memory.failures.saturating_add(1);
+                memory.failed_at = Some(self.core.clock.now());
+            }
+            _ => {
+                memory.failures = 0;
+                memory.failed_at = None;
+            }
+        }
+        if !matches!(end, RunEnd::Unreachable(_) | RunEnd::Store(_)) {
+            memory.silent = 0;
+        }
+        if let Some(reason) = reason {
+            warn!(connection = %id, reason = %reason, "the run failed");
+        }
+        if let Some(trigger) = trigger
+            && let Err(error) = self
+                .core
+                .apply(id, trigger, reason.map(String::as_str))
+                .await
+        {
+            warn!(connection = %id, %error, "the connection's state could not be written");
+        }
+    }
+}
+
+/// Returns when a connection's next run is due by itself.
+fn due(options: &Options, connection: &StoredConnection, memory: &Memory) -> Option<DateTime<Utc>> {
+    if !connection.state.runs() {
+        return None;
+    }
+    let (from, wait) = match (memory.failed_at, connection.schedule) {
+        (Some(failed_at), _) => (failed_at, gap(options, memory.failures)),
+        (None, Some(every)) => (
+            memory
+                .last_start
+                .unwrap_or_else(|| connection.created_at.as_datetime()),
+            every,
+        ),
+        // After a restart nobody remembers the failures; the source is asked at once.
+        (None, None) if connection.state == crate::State::Offline => {
+            (connection.state_since, Duration::ZERO)
+        }
+        (None, None) => return None,
+    };
+    let spread = options.jitter.clamp(0.0, 1.0) * (rand::random::<f64>() * 2.0 - 1.0);
+    let wait = TimeDelta::from_std(wait.mul_f64(1.0 + spread)).ok()?;
+    from.checked_add_signed(wait)
+}
+
+/// Returns the wait after so many failures in a row.
+fn gap(options: &Options, failures: u32) -> Duration {
+    let doublings = failures.saturating_sub(1).min(20);
+    options
+        .first_gap
+        .saturating_mul(1 << doublings)
+        .min(options.longest_gap)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gaps_grow_up_to_the_longest() {
+        let options = Options::default();
+        let seconds: Vec<u64> = (1..=9)
+            .map(|failures| gap(&options, failures).as_secs())
+            .collect();
+        assert_eq!(seconds, [30, 60, 120, 240, 480, 960, 1920, 3600, 3600]);
+        assert_eq!(gap(&options, u32::MAX).as_secs(), 3600);
+    }
+}

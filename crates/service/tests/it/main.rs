@@ -1,0 +1,8 @@
+//! The service over the SQLite store and a source in memory.
+#![expect(clippy::unwrap_used, reason = "helpers of tests may fail loudly")]
+
+mod fixture;
+mod life_cycle;
+mod states;
+mod supervisor;
+mod vault;
