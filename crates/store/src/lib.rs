@@ -1,1 +1,11 @@
-//! Placeholder.
+#![doc = include_str!("../README.md")]
+
+mod codec;
+mod error;
+mod lock;
+mod page;
+mod record_json;
+mod sqlite;
+
+pub use error::OpenError;
+pub use sqlite::{SqliteOptions, SqliteStore};

@@ -1,0 +1,127 @@
+//! Opening the file.
+
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::ConnectOptions;
+use sqlx::sqlite::{
+    SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
+};
+
+use super::{Inner, SqliteOptions, SqliteStore, migrate};
+use crate::OpenError;
+use crate::lock::DirectoryLock;
+
+/// The database's file in the data directory.
+const FILE: &str = "wrenchtime.db";
+/// What a database begins with.
+const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+/// Measured on rows of two kilobytes: half as many pages to write as with 4096.
+const PAGE_SIZE: u32 = 8192;
+/// Writers queue behind each other; a large page takes a fraction of a second.
+const WAIT_FOR_WRITER: Duration = Duration::from_secs(120);
+
+pub(super) async fn open(options: SqliteOptions) -> Result<SqliteStore, OpenError> {
+    let lock = DirectoryLock::take(&options.directory)?;
+    let file = options.directory.join(FILE);
+    check_header(&file)?;
+    let refused = |source| refused(&file, source);
+    let writer = pool(1)
+        .connect_with(writing(&file))
+        .await
+        .map_err(refused)?;
+    migrate::migrate(&writer, &file).await?;
+    let readers = pool(options.readers.max(1))
+        .connect_with(reading(&file))
+        .await
+        .map_err(refused)?;
+    Ok(SqliteStore {
+        inner: Arc::new(Inner {
+            file,
+            clock: options.clock,
+            writer,
+            readers,
+            lock,
+        }),
+    })
+}
+
+/// A file that is no database is told from one that cannot be opened before SQLite touches it.
+fn check_header(file: &Path) -> Result<(), OpenError> {
+    let refused = |source| OpenError::Directory {
+        path: file.to_owned(),
+        source,
+    };
+    let mut header = Vec::new();
+    match std::fs::File::open(file) {
+        Ok(opened) => opened
+            .take(MAGIC.len() as u64)
+            .read_to_end(&mut header)
+            .map_err(refused)?,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(refused(error)),
+    };
+    if header.is_empty() || header == MAGIC {
+        Ok(())
+    } else {
+        Err(OpenError::NotADatabase {
+            path: file.to_owned(),
+        })
+    }
+}
+
+pub(super) fn refused(file: &Path, source: sqlx::Error) -> OpenError {
+    let path = file.to_owned();
+    let code = source
+        .as_database_error()
+        .and_then(|error| error.code().map(std::borrow::Cow::into_owned));
+    match code.as_deref() {
+        // SQLITE_CORRUPT and SQLITE_NOTADB.
+        Some("11" | "26") => OpenError::NotADatabase { path },
+        _ => OpenError::Database {
+            path,
+            source: Box::new(source),
+        },
+    }
+}
+
+fn writing(file: &Path) -> SqliteConnectOptions {
+    shared(file)
+        .create_if_missing(true)
+        .page_size(PAGE_SIZE)
+        .auto_vacuum(SqliteAutoVacuum::Incremental)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .pragma("secure_delete", "ON")
+        .pragma("journal_size_limit", "67108864")
+        // Record ids are spread evenly, so a page of rows touches pages all over the indexes.
+        .pragma("cache_size", "-32768")
+        // 32 MiB of log before it is worked into the file: the same index pages are then written once, not four times.
+        .pragma("wal_autocheckpoint", "4096")
+}
+
+fn reading(file: &Path) -> SqliteConnectOptions {
+    shared(file).read_only(true).pragma("cache_size", "-4096")
+}
+
+fn shared(file: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(file)
+        .foreign_keys(true)
+        .busy_timeout(Duration::from_secs(30))
+        .pragma("temp_store", "MEMORY")
+        // A page's statement has thousands of placeholders: no text for a log.
+        .disable_statement_logging()
+}
+
+fn pool(connections: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(WAIT_FOR_WRITER)
+        .acquire_slow_threshold(WAIT_FOR_WRITER)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+}

@@ -1,0 +1,207 @@
+//! Beginning and ending runs.
+
+use sqlx::sqlite::SqliteConnection;
+use uuid::Uuid;
+use wrenchtime_connector::Clock;
+use wrenchtime_model::{ConnectionId, EventType, RunId};
+use wrenchtime_sync::{
+    Fence, LifecycleEvent, Mode, NewRun, Outcome, RunFinish, RunProgress, RunReport, RunStart,
+    RunState,
+};
+
+use super::commit::run_under_way;
+use crate::codec;
+use crate::error::Fault;
+use crate::sqlite::SqliteStore;
+use crate::sqlite::connection::Lane;
+
+/// The columns of a [`RunState`], in the order of [`RunColumns`].
+pub(in crate::sqlite) const RUN: &str =
+    "SELECT r.id, r.mode, r.started_at, r.finished_at, r.outcome, r.progress FROM runs r ";
+
+/// A [`RunState`] as columns.
+pub(in crate::sqlite) type RunColumns = (Uuid, String, i64, Option<i64>, Option<String>, String);
+
+/// How many runs of a connection are remembered.
+const RUNS_KEPT: i64 = 1_000;
+/// Of how many of them it is remembered which rows could not be read.
+const RUNS_WITH_ISSUES: i64 = 20;
+
+pub(in crate::sqlite) fn run_state(columns: RunColumns) -> Result<RunState, Fault> {
+    let (id, mode, started_at, finished_at, outcome, progress) = columns;
+    let finished = match (finished_at, outcome) {
+        (Some(at), Some(outcome)) => Some((codec::instant(at)?, codec::from_name(&outcome)?)),
+        _ => None,
+    };
+    Ok(RunState {
+        id: RunId::from_uuid(id),
+        mode: codec::from_name(&mode)?,
+        started_at: codec::instant(started_at)?,
+        progress: codec::from_json(&progress)?,
+        finished,
+    })
+}
+
+pub(super) async fn acquire(store: &SqliteStore, connection: ConnectionId) -> Result<Fence, Fault> {
+    let mut tx = store.write().await?;
+    let lane = Lane::open(&mut tx, connection).await?;
+    sqlx::query("UPDATE connections SET epoch = epoch + 1 WHERE row = ?")
+        .bind(lane.row)
+        .execute(&mut *tx)
+        .await?;
+    tx.commit().await?;
+    Ok(Fence {
+        connection,
+        epoch: lane.epoch + 1,
+    })
+}
+
+pub(super) async fn begin(
+    store: &SqliteStore,
+    fence: &Fence,
+    new: NewRun,
+) -> Result<RunStart, Fault> {
+    let mut tx = store.write().await?;
+    let lane = Lane::fenced(&mut tx, fence).await?;
+    let is_initial = |mode| lane.initial && mode == Mode::Full;
+    let left: Option<RunColumns> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "{RUN} WHERE r.connection = ? AND r.finished_at IS NULL ORDER BY r.row DESC LIMIT 1"
+    )))
+    .bind(lane.row)
+    .fetch_optional(&mut *tx)
+    .await?;
+    if let Some(left) = left {
+        let run = run_state(left)?;
+        let is_too_small = new.mode == Mode::Full && run.mode != Mode::Full;
+        if !is_too_small {
+            let initial = is_initial(run.mode);
+            return Ok(RunStart { run, initial });
+        }
+        cancel_unfinished(&mut tx, lane.row, codec::micros(new.started_at)).await?;
+    }
+    let progress = RunProgress::default();
+    sqlx::query(
+        "INSERT INTO runs (id, connection, mode, started_at, progress) VALUES (?, ?, ?, ?, ?)",
+    )
+    .bind(*new.id.as_uuid())
+    .bind(lane.row)
+    .bind(codec::to_name(&new.mode)?)
+    .bind(codec::micros(new.started_at))
+    .bind(codec::to_json(&progress)?)
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    let run = RunState {
+        id: new.id,
+        mode: new.mode,
+        started_at: new.started_at,
+        progress,
+        finished: None,
+    };
+    let initial = is_initial(run.mode);
+    Ok(RunStart { run, initial })
+}
+
+/// Closes what is left of a connection's runs as cancelled. Their checkpoints stay, their marks do not.
+pub(in crate::sqlite) async fn cancel_unfinished(
+    tx: &mut SqliteConnection,
+    lane: i64,
+    at: i64,
+) -> Result<(), Fault> {
+    sqlx::query(
+        "UPDATE runs SET finished_at = ?, outcome = ? WHERE connection = ? AND finished_at IS NULL",
+    )
+    .bind(at)
+    .bind(codec::to_name(&Outcome::Cancelled)?)
+    .bind(lane)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn finish(
+    store: &SqliteStore,
+    fence: &Fence,
+    finish: RunFinish,
+) -> Result<RunReport, Fault> {
+    let mut tx = store.write().await?;
+    let mut lane = Lane::fenced(&mut tx, fence).await?;
+    let row = run_under_way(&mut tx, lane.row, finish.run).await?;
+    let columns: RunColumns = sqlx::query_as(sqlx::AssertSqlSafe(format!("{RUN} WHERE r.row = ?")))
+        .bind(row)
+        .fetch_one(&mut *tx)
+        .await?;
+    let report = RunReport::new(&run_state(columns)?, &finish);
+    sqlx::query("UPDATE runs SET finished_at = ?, outcome = ?, progress = ? WHERE row = ?")
+        .bind(codec::micros(finish.finished_at))
+        .bind(codec::to_name(&finish.outcome)?)
+        .bind(codec::to_json(&finish.progress)?)
+        .bind(row)
+        .execute(&mut *tx)
+        .await?;
+    if matches!(finish.outcome, Outcome::Complete | Outcome::Partial) {
+        sqlx::query("UPDATE connections SET succeeded_at = ? WHERE row = ?")
+            .bind(codec::micros(finish.finished_at))
+            .bind(lane.row)
+            .execute(&mut *tx)
+            .await?;
+    }
+    tell(&mut tx, &mut lane, (&finish, &report), &*store.inner.clock).await?;
+    lane.store(&mut tx).await?;
+    clean_up(&mut tx, lane.row).await?;
+    tx.commit().await?;
+    Ok(report)
+}
+
+async fn tell(
+    tx: &mut SqliteConnection,
+    lane: &mut Lane,
+    (finish, report): (&RunFinish, &RunReport),
+    clock: &dyn Clock,
+) -> Result<(), Fault> {
+    let event = match finish.outcome {
+        Outcome::Complete | Outcome::Partial => Some(EventType::SyncCompleted),
+        Outcome::Failed => Some(EventType::SyncFailed),
+        Outcome::Cancelled => None,
+    };
+    if let Some(event) = event {
+        let data =
+            serde_json::to_value(report).map_err(|error| Fault::Corrupt(error.to_string()))?;
+        lane.log(tx, &LifecycleEvent { event, data }, clock.now())
+            .await?;
+    }
+    for event in &finish.events {
+        lane.log(tx, event, clock.now()).await?;
+    }
+    Ok(())
+}
+
+/// Nothing is left of marks; runs and their issues are remembered for a while.
+async fn clean_up(tx: &mut SqliteConnection, lane: i64) -> Result<(), Fault> {
+    drop_marks(tx, lane).await?;
+    sqlx::query(
+        "DELETE FROM row_issues WHERE run IN \
+         (SELECT row FROM runs WHERE connection = ? ORDER BY id DESC LIMIT -1 OFFSET ?)",
+    )
+    .bind(lane)
+    .bind(RUNS_WITH_ISSUES)
+    .execute(&mut *tx)
+    .await?;
+    sqlx::query(
+        "DELETE FROM runs WHERE row IN (SELECT row FROM runs WHERE connection = ? AND finished_at IS NOT NULL \
+         ORDER BY id DESC LIMIT -1 OFFSET ?)",
+    )
+    .bind(lane)
+    .bind(RUNS_KEPT)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+async fn drop_marks(tx: &mut SqliteConnection, lane: i64) -> Result<(), Fault> {
+    sqlx::query("DELETE FROM run_marks WHERE run IN (SELECT row FROM runs WHERE connection = ?)")
+        .bind(lane)
+        .execute(tx)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,54 @@
+//! The event logs as the dispatcher reads them.
+
+use wrenchtime_model::ConnectionId;
+use wrenchtime_webhooks::PendingEvent;
+
+use crate::codec;
+use crate::error::Fault;
+use crate::record_json::record_json;
+use crate::sqlite::records::{EVENT_COLUMNS, RECORD_COLUMNS, event_with_record};
+use crate::sqlite::{SqliteStore, connection};
+
+pub(super) async fn pending(
+    store: &SqliteStore,
+    limit: u32,
+) -> Result<Vec<(ConnectionId, u64)>, Fault> {
+    let rows: Vec<(uuid::Uuid, i64)> = sqlx::query_as(
+        "SELECT id, fanned_out FROM connections WHERE last_sequence > fanned_out ORDER BY last_time LIMIT ?",
+    )
+    .bind(limit)
+    .fetch_all(&store.inner.readers)
+    .await?;
+    rows.into_iter()
+        .map(|(id, position)| Ok((ConnectionId::from_uuid(id), codec::unsigned(position)?)))
+        .collect()
+}
+
+pub(super) async fn after(
+    store: &SqliteStore,
+    connection: ConnectionId,
+    after: u64,
+    limit: u32,
+) -> Result<Vec<PendingEvent>, Fault> {
+    let mut tx = store.read().await?;
+    let Some(lane) = connection::row_of(&mut tx, connection).await? else {
+        return Ok(Vec::new());
+    };
+    let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+        "SELECT {EVENT_COLUMNS}, {RECORD_COLUMNS}, NULL FROM events e \
+         LEFT JOIN records r ON r.connection = e.connection AND r.resource = e.resource AND r.id = e.record \
+         WHERE e.connection = ? AND e.sequence > ? ORDER BY e.sequence LIMIT ?"
+    )))
+    .bind(lane)
+    .bind(codec::signed(after))
+    .bind(limit)
+    .fetch_all(&mut *tx)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            let (event, record) = event_with_record(row, connection)?;
+            let record = record.as_ref().map(record_json).transpose()?;
+            Ok(PendingEvent { event, record })
+        })
+        .collect()
+}
