@@ -1,1 +1,17 @@
-//! Placeholder.
+#![doc = include_str!("../README.md")]
+
+mod app;
+mod cursor;
+mod dto;
+mod openapi;
+mod parameter;
+mod problem;
+mod reply;
+mod route;
+mod routes;
+mod server;
+
+pub use app::router;
+pub use openapi::document as openapi_document;
+pub use problem::Code as ProblemCode;
+pub use server::{Limits, serve};

@@ -1,0 +1,151 @@
+//! Connections.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use wrenchtime_model::{ConnectionId, Timestamp};
+use wrenchtime_service::storage::StoredConnection;
+use wrenchtime_service::{State, Status};
+
+use super::RunBody;
+
+/// A connection to make.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "NewConnection")]
+pub(crate) struct NewConnectionBody {
+    /// The system's name, as `GET /v1/systems` lists it.
+    pub(crate) system: String,
+    /// What people call the connection, 1 to 200 characters; the account's own name when absent.
+    pub(crate) name: Option<String>,
+    /// Values of the fields that the system asks for. Kept sealed and never shown again.
+    #[serde(default)]
+    pub(crate) settings: BTreeMap<String, String>,
+    /// How often it is synced: 60 to 86400 seconds, or 0 for on demand only. 15 minutes when absent.
+    pub(crate) schedule_seconds: Option<u64>,
+    /// Whether the first sync begins at once.
+    #[serde(default = "yes")]
+    pub(crate) start_sync: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// One customer's connected account.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Connection")]
+pub(crate) struct ConnectionBody {
+    /// Its id.
+    id: ConnectionId,
+    /// The system's name.
+    system: String,
+    /// What people call it.
+    name: String,
+    /// Where it stands.
+    state: State,
+    /// Since when, by Wrenchtime's clock.
+    state_since: Timestamp,
+    /// Why, in words for people.
+    reason: Option<String>,
+    /// Whose account it is.
+    account: AccountBody,
+    /// How often it is synced; null for on demand only.
+    schedule_seconds: Option<u64>,
+    /// When it was made, by Wrenchtime's clock.
+    created_at: Timestamp,
+}
+
+/// Whose account a connection opens, as the source told.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Account")]
+struct AccountBody {
+    /// Tells accounts of one system apart.
+    identity: String,
+    /// What people call it.
+    display_name: String,
+    /// The source's version, where it tells one.
+    server_version: Option<String>,
+}
+
+impl From<StoredConnection> for ConnectionBody {
+    fn from(connection: StoredConnection) -> Self {
+        Self {
+            id: connection.id,
+            system: connection.system.to_string(),
+            name: connection.name,
+            state: connection.state,
+            state_since: connection.state_since.into(),
+            reason: connection.reason,
+            account: AccountBody {
+                identity: connection.account.identity,
+                display_name: connection.account.display_name,
+                server_version: connection.account.server_version,
+            },
+            schedule_seconds: connection.schedule.map(|every| every.as_secs()),
+            created_at: connection.created_at,
+        }
+    }
+}
+
+/// A connection that was just made, with its token.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "CreatedConnection")]
+pub(crate) struct CreatedConnectionBody {
+    #[serde(flatten)]
+    pub(crate) connection: ConnectionBody,
+    /// The connection's token (`wtc_...`). Shown this once.
+    pub(crate) token: String,
+}
+
+/// Where a connection stands, and what it does.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ConnectionStatus")]
+pub(crate) struct StatusBody {
+    /// The connection.
+    connection_id: ConnectionId,
+    /// Where it stands.
+    state: State,
+    /// Since when, by Wrenchtime's clock.
+    state_since: Timestamp,
+    /// Why, in words for people.
+    reason: Option<String>,
+    /// The run under way.
+    syncing: Option<RunBody>,
+    /// The run before, or the last one.
+    last_run: Option<RunBody>,
+    /// When the last run ended that was complete or partial, by Wrenchtime's clock.
+    last_success_at: Option<Timestamp>,
+    /// When the next run begins by itself, by Wrenchtime's clock.
+    next_sync_at: Option<Timestamp>,
+    /// Since when the served data is not renewed, where the source cannot be read.
+    stale_since: Option<Timestamp>,
+}
+
+impl From<Status> for StatusBody {
+    fn from(status: Status) -> Self {
+        let stamp = |at: Option<DateTime<Utc>>| at.map(Timestamp::from);
+        Self {
+            connection_id: status.connection.id,
+            state: status.connection.state,
+            state_since: status.connection.state_since.into(),
+            stale_since: stamp(status.stale_since()),
+            reason: status.connection.reason,
+            syncing: status.syncing.map(RunBody::from),
+            last_run: status.last_run.map(RunBody::from),
+            last_success_at: stamp(status.last_success_at),
+            next_sync_at: stamp(status.next_sync_at),
+        }
+    }
+}
+
+/// A schedule to set.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "ConnectionChange")]
+pub(crate) struct ConnectionChangeBody {
+    /// How often it is synced: 60 to 86400 seconds, or 0 for on demand only.
+    pub(crate) schedule_seconds: u64,
+}

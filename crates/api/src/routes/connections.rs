@@ -1,0 +1,192 @@
+//! Connections: made, listed, ended.
+
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+use secrecy::ExposeSecret;
+use wrenchtime_connector::{Settings, SystemName};
+use wrenchtime_model::ConnectionId;
+use wrenchtime_service::storage::ConnectionFilter;
+use wrenchtime_service::{Connect, Schedule, State};
+
+use super::{connection_id, cursor, limit, parse_body};
+use crate::cursor::{self as cursors, IdCursor};
+use crate::dto::{
+    ConnectionBody, ConnectionChangeBody, CreatedConnectionBody, NewConnectionBody, PageBody,
+    StatusBody,
+};
+use crate::parameter::{Kind, Parameter};
+use crate::problem::{Code, Problem};
+use crate::reply::Reply;
+use crate::route::{Access, Call, Content, Route};
+
+pub(super) fn routes() -> Vec<Route> {
+    let mut routes = vec![create_route(), list_route()];
+    routes.extend(one_routes());
+    routes
+}
+
+fn create_route() -> Route {
+    Route::new(Method::POST, "/v1/connections", create)
+        .named("connections", "create_connection", "Connect an account")
+        .described(
+            "Checks the settings with the source before anything is stored. The reply holds the connection's token; \
+             it is shown this once.",
+        )
+        .with_body("NewConnection", true)
+        .answers(
+            StatusCode::CREATED,
+            "The connection with its token.",
+            Content::Json("CreatedConnection".to_owned()),
+        )
+        .may_fail([
+            Code::InvalidSettings,
+            Code::CredentialsRefused,
+            Code::SourcePermissionDenied,
+            Code::SourceUnavailable,
+            Code::SourceError,
+        ])
+}
+
+fn list_route() -> Route {
+    Route::new(Method::GET, "/v1/connections", list)
+        .named("connections", "list_connections", "List connections")
+        .described("In the order of their making, disconnected ones included.")
+        .with_query([
+            Parameter::new("system", Kind::Text, "Only those to this system."),
+            Parameter::new(
+                "state",
+                Kind::List(states()),
+                "Only those in one of these states.",
+            ),
+            limit(),
+            cursor(),
+        ])
+        .answers_json("A page of connections.", "ConnectionList")
+}
+
+fn one_routes() -> Vec<Route> {
+    vec![
+        Route::new(Method::GET, "/v1/connections/{connection_id}", get)
+            .named("connections", "get_connection", "Get a connection")
+            .with_path(connection_id())
+            .answers_json("The connection.", "Connection"),
+        Route::new(Method::PATCH, "/v1/connections/{connection_id}", change)
+            .named("connections", "update_connection", "Change a connection's schedule")
+            .with_path(connection_id())
+            .with_body("ConnectionChange", true)
+            .answers_json("The connection.", "Connection"),
+        Route::new(Method::DELETE, "/v1/connections/{connection_id}", disconnect)
+            .named("connections", "disconnect", "End a connection for good")
+            .described(
+                "Its token is void at once and nothing is read from the source any more. What was read stays readable \
+                 with the management key. Connecting the same account later makes another connection.",
+            )
+            .with_path(connection_id())
+            .may_fail([Code::ConnectionState])
+            .answers_json("The connection as it is then.", "Connection"),
+        status_route("/v1/connections/{connection_id}/status", "get_connection_status")
+            .with_path(connection_id()),
+        status_route("/v1/status", "get_status").for_access(Access::Connection),
+    ]
+}
+
+fn status_route(path: &str, id: &str) -> Route {
+    Route::new(Method::GET, path, status)
+        .named("connections", id, "Get where a connection stands")
+        .described("Answers in every state.")
+        .answers_json(
+            "Where it stands, and the run under way.",
+            "ConnectionStatus",
+        )
+}
+
+async fn create(call: Call) -> Result<Reply, Problem> {
+    let body: NewConnectionBody = parse_body(&call.body)?;
+    let mut request = Connect::new(SystemName::new(body.system), Settings::new(body.settings));
+    if let Some(name) = body.name {
+        request = request.with_name(name);
+    }
+    if let Some(seconds) = body.schedule_seconds {
+        request = request.with_schedule(schedule(seconds));
+    }
+    if !body.start_sync {
+        request = request.without_first_sync();
+    }
+    let connected = call.service.connect(request, &call.actor()).await?;
+    let id = connected.connection.id;
+    let body = CreatedConnectionBody {
+        connection: connected.connection.into(),
+        token: connected.token.expose_secret().to_owned(),
+    };
+    Ok(Reply::json(StatusCode::CREATED, &body)?.at(format!("/v1/connections/{id}")))
+}
+
+async fn list(call: Call) -> Result<Reply, Problem> {
+    let limit = call.query.limit()?;
+    let states = call.query.list("state", &states())?;
+    let after = call
+        .query
+        .text("cursor")
+        .map(cursors::read::<IdCursor<ConnectionId>>)
+        .transpose()?;
+    let filter = ConnectionFilter {
+        system: call.query.text("system").map(SystemName::new),
+        states: State::ALL
+            .into_iter()
+            .filter(|state| states.iter().any(|name| name == state.name()))
+            .collect(),
+        after: after.map(|cursor| cursor.after),
+        limit: limit + 1,
+    };
+    let mut connections = call.service.connections(&filter).await?;
+    let more = connections.len() > limit as usize;
+    connections.truncate(limit as usize);
+    let next = match connections.last() {
+        Some(last) if more => Some(cursors::write(&IdCursor { after: last.id })?),
+        _ => None,
+    };
+    let data: Vec<ConnectionBody> = connections.into_iter().map(ConnectionBody::from).collect();
+    Reply::json(StatusCode::OK, &PageBody { data, next })
+}
+
+async fn get(call: Call) -> Result<Reply, Problem> {
+    let connection = call.connection().await?;
+    Reply::json(StatusCode::OK, &ConnectionBody::from(connection))
+}
+
+async fn change(call: Call) -> Result<Reply, Problem> {
+    let body: ConnectionChangeBody = parse_body(&call.body)?;
+    let id = call.connection().await?.id;
+    call.service
+        .set_schedule(id, schedule(body.schedule_seconds), &call.actor())
+        .await?;
+    let connection = call.service.connection(id).await?;
+    Reply::json(StatusCode::OK, &ConnectionBody::from(connection))
+}
+
+async fn disconnect(call: Call) -> Result<Reply, Problem> {
+    let id = call.id("connection_id")?;
+    let connection = call.service.disconnect(id, &call.actor()).await?;
+    Reply::json(StatusCode::OK, &ConnectionBody::from(connection))
+}
+
+async fn status(call: Call) -> Result<Reply, Problem> {
+    let id = call.connection().await?.id;
+    let status = call.service.status(id).await?;
+    Reply::json(StatusCode::OK, &StatusBody::from(status))
+}
+
+fn schedule(seconds: u64) -> Schedule {
+    match seconds {
+        0 => Schedule::OnDemand,
+        seconds => Schedule::Every(Duration::from_secs(seconds)),
+    }
+}
+
+fn states() -> Vec<String> {
+    State::ALL
+        .iter()
+        .map(|state| state.name().to_owned())
+        .collect()
+}
