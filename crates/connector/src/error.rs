@@ -254,14 +254,14 @@ mod tests {
     fn it_says_what_happened_and_where() {
         let error = Error::new(
             ErrorKind::RateLimited,
-            "query WorkOrder: the source asks to wait",
+            "query orders: the source asks to wait",
         )
         .with_context("status", "429")
-        .at("corrigo", "read_page")
+        .at("acme", "read_page")
         .at("other", "other");
         assert_eq!(
             error.to_string(),
-            "corrigo: query WorkOrder: the source asks to wait (status 429)"
+            "corrigo: query orders: the source asks to wait (status 429)"
         );
         assert_eq!(error.retry(), Retry::After(None));
     }
