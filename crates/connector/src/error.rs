@@ -261,7 +261,7 @@ mod tests {
         .at("other", "other");
         assert_eq!(
             error.to_string(),
-            "corrigo: query orders: the source asks to wait (status 429)"
+            "acme: query orders: the source asks to wait (status 429)"
         );
         assert_eq!(error.retry(), Retry::After(None));
     }
