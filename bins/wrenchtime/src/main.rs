@@ -17,7 +17,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
@@ -151,7 +151,10 @@ async fn dispatch(command: Command, setting: Setting) -> Result<()> {
 
 fn start_logging(config: &Layer, is_service: bool) -> Result<()> {
     let default = if is_service { "info" } else { "warn" };
-    let filter = EnvFilter::try_new(config.log.as_deref().unwrap_or(default))?;
+    let wanted = config.log.as_deref().unwrap_or(default);
+    let filter = EnvFilter::try_new(wanted).with_context(|| {
+        format!("`log` is {wanted:?}, but must be a level such as info, or target=level,...")
+    })?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);

@@ -42,11 +42,7 @@ pub(crate) fn progress_line() -> ProgressBar {
 /// Says in words how far a run is.
 pub(crate) fn run_in_words(run: &Value) -> String {
     let mut parts = Vec::new();
-    for (resource, counts) in run["progress"]["resources"]
-        .as_object()
-        .into_iter()
-        .flatten()
-    {
+    for (resource, counts) in run["resources"].as_object().into_iter().flatten() {
         parts.push(format!(
             "{} {resource}",
             counts["fetched"].as_u64().unwrap_or(0)

@@ -154,7 +154,7 @@ impl Teller {
                 one.token
             ));
             self.say(&format!(
-                "  curl -H 'Authorization: Bearer {}' '{url}/v1/changes?after=0&limit=5'",
+                "  curl -H 'Authorization: Bearer {}' '{url}/v1/changes?limit=5'",
                 one.token
             ));
         }

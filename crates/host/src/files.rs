@@ -79,7 +79,13 @@ pub(crate) fn master_key(
         Err(error) if error.kind() == io::ErrorKind::NotFound && holds_data => {
             Err(StartError::NoMasterKey { path })
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+        // Where the data directory is no directory, the store says so when it opens; the key is not written before.
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
             let key = MasterKey::generate();
             let text = key.to_hex();
             Ok((key, Some(NewKeyFile { path, text })))

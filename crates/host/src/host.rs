@@ -273,7 +273,7 @@ async fn local_key(
 
 async fn serve(listener: TcpListener, service: Service, stop: CancellationToken) {
     let limits = Limits::default();
-    let app = wrenchtime_api::router(service, limits.clone());
+    let app = wrenchtime_api::router(service, limits);
     if let Err(error) = wrenchtime_api::serve(listener, app, limits, stop).await {
         error!(%error, "the API ended: the service must be started again");
     }

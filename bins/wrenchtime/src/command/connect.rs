@@ -40,7 +40,13 @@ async fn connect(arguments: Arguments, setting: &Setting, session: &Session) -> 
     let system = session
         .client
         .get(&format!("/v1/systems/{}", arguments.system))
-        .await?;
+        .await
+        .with_context(|| {
+            format!(
+                "cannot connect {:?}; `wrenchtime systems` lists what can be",
+                arguments.system
+            )
+        })?;
     let given = given(&arguments.settings)?;
     let settings = gather(&system, given, setting)?;
     let mut body = json!({ "system": arguments.system, "settings": settings });
@@ -48,14 +54,13 @@ async fn connect(arguments: Arguments, setting: &Setting, session: &Session) -> 
         body["name"] = Value::String(name);
     }
     let connected = session.client.post("/v1/connections", &body).await?;
-    let connection = &connected["connection"];
-    let id = connection["id"]
+    let id = connected["id"]
         .as_str()
         .context("the reply names no connection")?;
     if setting.json {
         println!("{}", serde_json::to_string_pretty(&connected)?);
     } else {
-        println!("connected {} as {id}", cell(connection, "name"));
+        println!("connected {} as {id}", cell(&connected, "name"));
         println!(
             "connection token, shown this once: {}",
             cell(&connected, "token")
@@ -71,7 +76,8 @@ fn given(pairs: &[String]) -> Result<BTreeMap<String, String>> {
     let split = |pair: &String| {
         let (name, value) = pair
             .split_once('=')
-            .with_context(|| format!("--set {pair} is not NAME=VALUE"))?;
+            // Not repeated: it may be a secret that was put into the wrong place.
+            .context("--set takes NAME=VALUE, but one has no equals sign")?;
         Ok((name.to_owned(), value.to_owned()))
     };
     pairs.iter().map(split).collect()

@@ -1,6 +1,6 @@
 //! `demo`: see it work.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use wrenchtime_demo::{Audience, DemoOptions};
 
 use crate::Setting;
@@ -26,7 +26,14 @@ pub(crate) async fn run(arguments: Arguments, setting: &Setting) -> Result<()> {
         Audience::Person
     };
     let options = DemoOptions::new(audience).with_plant(arguments.seed, arguments.work_orders);
-    let demo = wrenchtime_demo::run(&options).await?;
+    let demo = tokio::select! {
+        demo = wrenchtime_demo::run(&options) => demo?,
+        // What was begun is dropped, and its directory with it.
+        ended = super::serve::stopped() => {
+            ended?;
+            bail!("the demonstration was stopped before its end");
+        }
+    };
     if setting.json {
         println!("{}", demo.summary());
     }

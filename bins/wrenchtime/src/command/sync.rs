@@ -36,11 +36,20 @@ async fn sync(arguments: Arguments, setting: &Setting, session: &Session) -> Res
     } else {
         "incremental"
     };
-    let path = format!("/v1/connections/{}/syncs", arguments.id);
+    let connection = format!("/v1/connections/{}", arguments.id);
+    let status = session.client.get(&format!("{connection}/status")).await?;
     let body = json!({ "mode": mode, "accept_deletes": arguments.accept_deletes });
-    let asked = session.client.post(&path, &body).await?;
-    let before = asked["last_run"]["id"].as_str().map(str::to_owned);
-    watch(setting, session, &arguments.id, before.as_deref()).await
+    let asked = session
+        .client
+        .post(&format!("{connection}/syncs"), &body)
+        .await?;
+    // A run under way that does not do all that is asked for is not the one to wait for: another comes after it.
+    let under_way = status["syncing"]["id"].as_str();
+    let before = match under_way.filter(|_| asked["request"] == "queued") {
+        Some(id) => Some(id),
+        None => status["last_run"]["id"].as_str(),
+    };
+    watch(setting, session, &arguments.id, before).await
 }
 
 /// Shows how far the connection's newest run is until it ends, and fails when it failed.
@@ -85,7 +94,7 @@ fn show(setting: &Setting, run: &Value) -> Result<()> {
         println!("{}", serde_json::to_string_pretty(run)?);
     } else {
         println!("{}", counts(run));
-        for (stream, fault) in run["progress"]["faults"].as_object().into_iter().flatten() {
+        for (stream, fault) in run["faults"].as_object().into_iter().flatten() {
             eprintln!("{stream}: {}", fault.as_str().unwrap_or_default());
         }
     }
@@ -110,10 +119,7 @@ fn counts(run: &Value) -> String {
         "quarantined",
         "requests",
     ];
-    let resources = run["progress"]["resources"]
-        .as_object()
-        .into_iter()
-        .flatten();
+    let resources = run["resources"].as_object().into_iter().flatten();
     let rows: Vec<Vec<String>> = resources
         .map(|(resource, counts)| {
             let numbers = COLUMNS.iter().map(|column| counts[*column].to_string());

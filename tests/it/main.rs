@@ -1,0 +1,20 @@
+//! The built service from outside: its processes, its command line, its API, against simulated systems.
+//!
+//! `E2E_WORK_ORDERS` (10,000), `E2E_KILLS` (5) and `E2E_ROUNDS` (15) choose how long the long tests take.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a helper of a test may fail the test"
+)]
+
+mod command_line;
+mod demo;
+mod following;
+mod killing;
+mod lists;
+mod refusals;
+mod stopping;
+mod support;
+mod unchanged;
+mod webhooks;

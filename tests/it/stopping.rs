@@ -1,0 +1,33 @@
+//! `serve` is asked to end while it works.
+
+use serde_json::json;
+
+use crate::support::{Home, corrigo, corrigo_settings, until};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sync_that_was_asked_to_end_goes_on_after_the_next_start() {
+    let tenant = corrigo(21, 2_000).await;
+    let home = Home::new();
+    let server = home.serve().await;
+    let settings = corrigo_settings(&tenant);
+    let body = json!({ "system": "corrigo", "settings": settings });
+    let made = server.api.post("/v1/connections", &body).await;
+    let id = made["id"].as_str().unwrap();
+    until("the first page is asked for", async || {
+        (tenant.data_request_count() >= 2).then_some(())
+    })
+    .await;
+    let ended = server.terminate(20).await;
+    assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
+    ended.succeeded();
+
+    let server = home.serve().await;
+    let own = server.api.with_key(made["token"].as_str().unwrap());
+    until("the run goes on by itself and completes", async || {
+        let run = server.api.newest_run(id).await?;
+        (run["outcome"] == "complete").then_some(())
+    })
+    .await;
+    assert_eq!(own.all("/v1/work-orders").await.len(), 2_000);
+    server.terminate(20).await.succeeded();
+}
