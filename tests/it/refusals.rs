@@ -287,9 +287,9 @@ async fn check_still_works(home: &Home) {
     assert_eq!(server.api.get("/v1/connections").await["data"], json!([]));
     let ended = server.terminate(20).await;
     assert!(
-        !ended.stderr.contains("shown this once"),
+        !ended.stdout.contains("shown this once"),
         "{}",
-        ended.stderr
+        ended.stdout
     );
     ended.succeeded();
 }

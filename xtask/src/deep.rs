@@ -5,8 +5,12 @@ use anyhow::Result;
 use crate::process::{cargo, run};
 use crate::{judge, lint, test};
 
-/// Cases for each property: forty times the default.
-const CASES: &str = "10000";
+/// Cases for each property that sets no count of its own; kills of the service; rounds of a polling client.
+const COUNTS: &[(&str, &str)] = &[
+    ("PROPTEST_CASES", "10000"),
+    ("E2E_KILLS", "100"),
+    ("E2E_ROUNDS", "200"),
+];
 
 /// Runs everything with the long counts.
 pub(crate) fn run_all() -> Result<()> {
@@ -30,6 +34,6 @@ pub(crate) fn run_all() -> Result<()> {
             feature,
         ]))?;
     }
-    test::run_with_cases(&[], Some(CASES))?;
+    test::run_with(&[], COUNTS)?;
     judge::run_judges()
 }

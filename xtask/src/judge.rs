@@ -6,15 +6,15 @@ use anyhow::{Context, Result, bail};
 
 use crate::process::{binary, cargo, output, root, run};
 
-/// Python packages and the versions that were judged by.
-const PYTHON: &[&str] = &["standardwebhooks"];
+/// Python packages, each with the version that judges.
+const PYTHON: &[(&str, &str)] = &[("standardwebhooks", "1.0.1")];
 
 /// Runs every judge against the built service.
 pub(crate) fn run_judges() -> Result<()> {
-    for package in PYTHON {
+    for (package, version) in PYTHON {
         let import = format!("import {package}");
         output(Command::new("python3").args(["-c", &import])).with_context(|| {
-            format!("the judge {package} is missing: python3 -m pip install {package}")
+            format!("the judge {package} is missing: python3 -m pip install {package}=={version}")
         })?;
     }
     run(cargo().args(["build", "--locked", "--package", "wrenchtime"]))?;

@@ -24,7 +24,7 @@ cargo xtask COMMAND
   tidy     the house rules that no other tool checks
   judge    what third parties say of us: needs Python; says how to install what is missing
   bench    NAME: measure against a bare loop (sync)
-  deep     everything with the long counts, each feature alone, licences and advisories
+  deep     everything with the long counts, each feature alone, licences
   ci       lint, test, judge: what continuous integration runs";
 
 fn main() -> ExitCode {

@@ -6,18 +6,16 @@ use crate::process;
 
 /// Builds the service, which end-to-end tests start, then runs all tests. Further words go to `cargo test`.
 pub(crate) fn run(words: &[String]) -> Result<()> {
-    run_with_cases(words, None)
+    run_with(words, &[])
 }
 
-/// The same, with this many cases for each property.
-pub(crate) fn run_with_cases(words: &[String], cases: Option<&str>) -> Result<()> {
+/// The same with other counts, given as environment variables that tests read.
+pub(crate) fn run_with(words: &[String], counts: &[(&str, &str)]) -> Result<()> {
     process::run(process::cargo().args(["build", "--locked", "--package", "wrenchtime"]))?;
     let mut tests = process::cargo();
     tests
         .args(["test", "--locked", "--workspace", "--no-fail-fast"])
         .args(words);
-    if let Some(cases) = cases {
-        tests.env("PROPTEST_CASES", cases);
-    }
+    tests.envs(counts.iter().copied());
     process::run(&mut tests)
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use wrenchtime_service::MasterKey;
+use wrenchtime_store::SqliteStore;
 
 use crate::StartError;
 
@@ -29,8 +30,18 @@ struct ServiceFile {
     key: String,
 }
 
-/// Returns how to reach the service that runs on this data directory, or ran last.
+/// Returns how to reach the service that runs on this data directory. What a killed one left behind does not count: by
+/// now another program may listen at its address.
 pub fn local_service(data_dir: &Path) -> Option<LocalService> {
+    if SqliteStore::is_open(data_dir) {
+        last_service(data_dir)
+    } else {
+        None
+    }
+}
+
+/// Returns how the service was reached that runs on this data directory, or ran last.
+pub(crate) fn last_service(data_dir: &Path) -> Option<LocalService> {
     let text = fs::read(data_dir.join(SERVICE)).ok()?;
     let file: ServiceFile = serde_json::from_slice(&text).ok()?;
     Some(LocalService {

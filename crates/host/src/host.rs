@@ -19,7 +19,7 @@ use wrenchtime_transport::{Runtime, RuntimeOptions};
 use wrenchtime_webhooks::{Dispatcher, DispatcherParts};
 
 use crate::StartError;
-use crate::files::{LocalService, NewKeyFile, local_service, master_key, write_local_service};
+use crate::files::{LocalService, NewKeyFile, last_service, master_key, write_local_service};
 
 /// How often the dispatcher looks for events that nobody woke it for.
 const DISPATCH_INTERVAL: Duration = Duration::from_secs(5);
@@ -250,7 +250,7 @@ async fn local_key(
 ) -> Result<LocalService, StartError> {
     use secrecy::ExposeSecret;
     let mut key = None;
-    if let Some(last) = local_service(data_dir) {
+    if let Some(last) = last_service(data_dir) {
         let is_valid = service
             .authenticate(last.key.expose_secret())
             .await?

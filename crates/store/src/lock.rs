@@ -37,6 +37,17 @@ impl DirectoryLock {
         }
     }
 
+    /// Tells whether somebody holds the directory. Makes nothing.
+    pub(crate) fn is_held(directory: &Path) -> bool {
+        let Ok(file) = OpenOptions::new()
+            .write(true)
+            .open(directory.join(LOCK_FILE))
+        else {
+            return false;
+        };
+        matches!(file.try_lock(), Err(TryLockError::WouldBlock))
+    }
+
     /// Gives the directory back before the lock is dropped.
     pub(crate) fn release(&self) -> std::io::Result<()> {
         self.file.unlock()

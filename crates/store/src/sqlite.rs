@@ -90,6 +90,11 @@ impl SqliteStore {
         open::open(options).await
     }
 
+    /// Tells whether a process has the store of this data directory open.
+    pub fn is_open(directory: &Path) -> bool {
+        DirectoryLock::is_held(directory)
+    }
+
     /// Returns the database's file.
     pub fn file(&self) -> &Path {
         &self.inner.file

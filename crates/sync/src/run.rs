@@ -36,7 +36,7 @@ pub enum Outcome {
 #[derive(Clone, Copy, PartialEq, Default, Debug, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Counts {
-    /// Rows that were read.
+    /// Whole rows that were read. Rows that a listing of versions showed to be as stored were not.
     pub fetched: u64,
     /// Records seen for the first time, or back after they were gone.
     pub created: u64,

@@ -8,12 +8,17 @@ use crate::Setting;
 
 pub(crate) async fn run(setting: &Setting) -> Result<()> {
     let host = Host::start(setting.config.host_options()?).await?;
-    if let Some(key) = host.first_key() {
-        show_first_key(key);
-    }
+    let key = host.first_key().map(ExposeSecret::expose_secret);
     if setting.json {
-        println!("{}", serde_json::json!({ "url": host.url() }));
+        println!(
+            "{}",
+            serde_json::json!({ "url": host.url(), "management_key": key })
+        );
     } else {
+        // Not among the log lines: those are kept.
+        if let Some(key) = key {
+            println!("management key, shown this once: {key}");
+        }
         println!("listening on {}", host.url());
     }
     let ended = stopped().await;

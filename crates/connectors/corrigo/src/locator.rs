@@ -46,7 +46,7 @@ pub(crate) async fn discover(http: &Http, cx: &Context, company: &str) -> Result
         .send_json::<Reply>(cx, call)
         .await
         .map_err(|error| match error.kind() {
-            ErrorKind::Invalid => unknown_company().with_source(error),
+            ErrorKind::Invalid if was_answered(&error) => unknown_company().with_source(error),
             ErrorKind::NotFound => Error::new(
                 ErrorKind::Invalid,
                 "locate the company: nothing answers at this address",
@@ -88,6 +88,11 @@ fn unknown_company() -> Error {
         "company",
         "must match the company's name exactly, capitals included; check the region too",
     )
+}
+
+/// Tells whether the refusal is the locator's own, and not that of our side: an address that may not be reached.
+fn was_answered(error: &Error) -> bool {
+    error.context().iter().any(|(name, _)| *name == "status")
 }
 
 /// Reads any form in which the locator writes a host.

@@ -1,7 +1,10 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use wiremock::ResponseTemplate;
-use wrenchtime_connector::ErrorKind;
+use wrenchtime_connector::{ErrorKind, Factory};
+use wrenchtime_corrigo::CorrigoFactory;
+use wrenchtime_transport::{Runtime, RuntimeOptions};
 
 use crate::support::{Host, context, located, page, refused, rows};
 
@@ -131,6 +134,19 @@ async fn an_unknown_company_is_named_with_what_to_do() {
         error.to_string().contains("exactly, capitals included"),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn an_address_that_may_not_be_reached_is_not_blamed_on_the_company() {
+    let host = Host::start(|_, _| None).await;
+    let runtime = Runtime::new(RuntimeOptions::new(Arc::new(host.clock.clone()))).unwrap();
+    let connector = CorrigoFactory::new(runtime)
+        .connect(&host.settings())
+        .unwrap();
+    let error = connector.check(&context()).await.unwrap_err();
+    assert!(!error.to_string().contains("capitals"), "{error}");
+    assert!(error.to_string().contains("allow"), "{error}");
+    assert!(host.paths().is_empty());
 }
 
 #[tokio::test]

@@ -138,6 +138,10 @@ impl Host {
 
     pub(crate) fn connector(&self) -> Arc<dyn Connector> {
         let factory = CorrigoFactory::new(runtime(Arc::new(self.clock.clone())));
+        factory.connect(&self.settings()).unwrap()
+    }
+
+    pub(crate) fn settings(&self) -> Settings {
         let settings = Settings::new([
             ("company", "Northwind Facilities".to_owned()),
             ("client_id", "client-1".to_owned()),
@@ -145,9 +149,7 @@ impl Host {
             ("token_url", format!("{}/OAuth/token", self.server.uri())),
             ("locator_url", self.server.uri()),
         ]);
-        factory
-            .connect(&settings.validated(&factory.info().settings).unwrap())
-            .unwrap()
+        settings.validated(&factory().info().settings).unwrap()
     }
 
     pub(crate) fn seen(&self) -> Vec<Seen> {

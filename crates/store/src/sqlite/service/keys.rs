@@ -26,6 +26,10 @@ pub(super) async fn meta_init(
     name: &str,
     value: &[u8],
 ) -> Result<Vec<u8>, Fault> {
+    // Asked first, so that a look with a wrong key writes nothing at all.
+    if let Some(kept) = meta(store, name).await? {
+        return Ok(kept);
+    }
     let mut tx = store.write().await?;
     sqlx::query("INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT DO NOTHING")
         .bind(name)
