@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use crate::process::{binary, cargo, output, root, run};
 
 /// Python packages, each with the version that judges.
-const PYTHON: &[(&str, &str)] = &[("standardwebhooks", "1.0.1")];
+const PYTHON: &[(&str, &str)] = &[("standardwebhooks", "1.1.0")];
 
 /// Runs every judge against the built service.
 pub(crate) fn run_judges() -> Result<()> {
