@@ -170,14 +170,14 @@ async fn bad_configuration_is_named() {
 #[tokio::test]
 async fn a_wrong_master_key_is_refused() {
     let home = started_once().await;
-    let before = files_but_the_database(&home);
+    let before = home.snapshot();
     let serve = || home.wrenchtime(["serve", "--listen", "127.0.0.1:0"]);
     let wrong = "0123456789abcdef".repeat(4);
     let ended = serve().env("WRENCHTIME_MASTER_KEY", &wrong).run().await;
     ended.refused(&["master key is not the one", "give the right one"]);
     let ended = serve().env("WRENCHTIME_MASTER_KEY", CANARY).run().await;
     ended.refused(&["64 hexadecimal digits", "WRENCHTIME_MASTER_KEY"]);
-    assert_eq!(files_but_the_database(&home), before);
+    assert_eq!(home.snapshot(), before);
     home.assert_nowhere(&wrong);
     home.assert_nowhere(CANARY);
     check_still_works(&home).await;

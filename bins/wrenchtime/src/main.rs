@@ -1,7 +1,6 @@
 //! `wrenchtime`: the service and its command line.
 
 #![expect(
-    clippy::print_stdout,
     clippy::print_stderr,
     reason = "a command line talks to the person at the terminal"
 )]
@@ -22,6 +21,7 @@ use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{Layer, LogFormat};
+use crate::terminal::{Closed, say};
 
 /// One API for every CMMS.
 #[derive(Debug, Parser)]
@@ -81,6 +81,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is::<Closed>() => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("wrenchtime: {error:#}");
             ExitCode::FAILURE
@@ -140,10 +141,10 @@ async fn dispatch(command: Command, setting: Setting) -> Result<()> {
         Command::Systems(arguments) => command::systems::run(arguments, &setting).await,
         Command::Sandbox(arguments) => command::sandbox::run(arguments, &setting).await,
         Command::Openapi => {
-            println!(
+            say(format!(
                 "{}",
                 serde_json::to_string_pretty(&wrenchtime_api::openapi_document())?
-            );
+            ))?;
             Ok(())
         }
     }

@@ -1,11 +1,33 @@
 //! Asking and showing.
 
+use std::fmt;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
+
+/// Who read the output has gone: `| head`, for example. Nothing is wrong, and nothing more is to be done.
+#[derive(Debug)]
+pub(crate) struct Closed;
+
+impl fmt::Display for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the output was closed")
+    }
+}
+
+impl std::error::Error for Closed {}
+
+/// Writes a line to the standard output.
+pub(crate) fn say(text: impl fmt::Display) -> Result<()> {
+    let mut out = io::stdout().lock();
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(Closed.into()),
+        written => written.context("cannot write the output"),
+    }
+}
 
 /// Tells whether somebody is there to answer.
 pub(crate) fn is_interactive() -> bool {

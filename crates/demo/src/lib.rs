@@ -28,6 +28,8 @@ pub struct DemoOptions {
     pub seed: u64,
     /// How many work orders the tenant has; the exports have a fifth of them.
     pub work_orders: usize,
+    /// Whether it stays up afterwards, so that there is something to invite to.
+    pub stays: bool,
 }
 
 impl DemoOptions {
@@ -37,7 +39,15 @@ impl DemoOptions {
             audience,
             seed: 1,
             work_orders: 2_000,
+            stays: true,
         }
+    }
+
+    /// Invites to nothing, for it ends when the story is told.
+    #[must_use]
+    pub fn ending_at_once(mut self) -> Self {
+        self.stays = false;
+        self
     }
 
     /// Sets the plant.
@@ -77,7 +87,7 @@ impl Demo {
 /// When a part does not start, or a run does not end well.
 pub async fn run(options: &DemoOptions) -> Result<Demo> {
     let world = World::start(options).await?;
-    match story::tell(&world, options.audience).await {
+    match story::tell(&world, options).await {
         Ok(summary) => Ok(Demo { world, summary }),
         Err(error) => {
             world.stop().await?;

@@ -10,7 +10,7 @@ use wrenchtime_service::SyncRequest;
 use wrenchtime_sync::{Mode, Outcome, RunState};
 use wrenchtime_webhooks::{DeliveryFilter, DeliveryState};
 
-use crate::Audience;
+use crate::DemoOptions;
 use crate::show::Teller;
 use crate::world::{Connected, World};
 
@@ -20,8 +20,8 @@ const LOOK: Duration = Duration::from_millis(50);
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Tells the story and returns its summary.
-pub(crate) async fn tell(world: &World, audience: Audience) -> Result<Value> {
-    let teller = Teller::new(audience);
+pub(crate) async fn tell(world: &World, options: &DemoOptions) -> Result<Value> {
+    let teller = Teller::new(options.audience);
     teller.begin(world);
     let connected = world.connect().await?;
     teller.connected(&connected);
@@ -37,11 +37,17 @@ pub(crate) async fn tell(world: &World, audience: Audience) -> Result<Value> {
         world.host().service().start_sync(one.id, request).await?;
     }
     let second = all_runs(world, &connected, &seen, &teller).await?;
-    teller.runs("second sync: only the changes", &connected, &second);
+    teller.runs(
+        "second sync: read again, but only the changes moved",
+        &connected,
+        &second,
+    );
     let delivered = deliveries(world).await?;
     let verified = world.receiver().messages().len();
     teller.webhooks(world.receiver(), delivered);
-    teller.invite(world, &connected, &first);
+    if options.stays {
+        teller.invite(world, &connected, &first);
+    }
     let connections: Vec<Value> = connected
         .iter()
         .zip(first.iter().zip(&second))

@@ -1,4 +1,4 @@
-//! Why a service does not start. Nothing that was there is changed then.
+//! Why a service does not start. What was stored stays as it was then.
 
 use std::io;
 use std::net::SocketAddr;

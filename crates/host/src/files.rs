@@ -3,7 +3,7 @@
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -61,45 +61,35 @@ pub(crate) fn write_local_service(
     };
     let text = serde_json::to_string(&file).unwrap_or_default();
     // A service that was killed left its file behind; the lock on the directory says that it is gone.
-    let beside = data_dir.join("service.json.new");
-    drop(fs::remove_file(&beside));
-    write_private(&beside, &text)
-        .and_then(|()| fs::rename(&beside, &path))
-        .map_err(|reason| StartError::File {
-            action: "write",
-            path,
-            reason,
-        })
+    replace(data_dir, SERVICE, &text).map_err(|reason| StartError::File {
+        action: "write",
+        path,
+        reason,
+    })
 }
 
-/// Returns the master key: the one given, else the file's, else a new one where nothing is stored yet.
+/// Returns the master key: the one given, else the file's; nothing where there is no file.
 pub(crate) fn master_key(
     data_dir: &Path,
     given: Option<&SecretString>,
-    holds_data: bool,
-) -> Result<(MasterKey, Option<NewKeyFile>), StartError> {
+) -> Result<Option<MasterKey>, StartError> {
     if let Some(text) = given {
-        return parse(text, "WRENCHTIME_MASTER_KEY").map(|key| (key, None));
+        return parse(text, "WRENCHTIME_MASTER_KEY").map(Some);
     }
     let path = data_dir.join(MASTER_KEY);
     match fs::read_to_string(&path) {
         Ok(text) => {
             let text = SecretString::from(text.trim().to_owned());
-            parse(&text, &path.display().to_string()).map(|key| (key, None))
+            parse(&text, &path.display().to_string()).map(Some)
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound && holds_data => {
-            Err(StartError::NoMasterKey { path })
-        }
-        // Where the data directory is no directory, the store says so when it opens; the key is not written before.
+        // Where the data directory is no directory, the store says so when it opens.
         Err(error)
             if matches!(
                 error.kind(),
                 io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
             ) =>
         {
-            let key = MasterKey::generate();
-            let text = key.to_hex();
-            Ok((key, Some(NewKeyFile { path, text })))
+            Ok(None)
         }
         Err(reason) => Err(StartError::File {
             action: "read",
@@ -109,22 +99,23 @@ pub(crate) fn master_key(
     }
 }
 
-/// A key that was made and is not on the disk yet.
-#[derive(Debug)]
-pub(crate) struct NewKeyFile {
-    path: PathBuf,
-    text: SecretString,
+/// Makes the master key of a store in which nothing is sealed yet. It is on the disk before it seals anything.
+pub(crate) fn new_master_key(data_dir: &Path) -> Result<MasterKey, StartError> {
+    let key = MasterKey::generate();
+    let text = key.to_hex();
+    replace(data_dir, MASTER_KEY, &format!("{}\n", text.expose_secret())).map_err(|reason| {
+        StartError::File {
+            action: "write",
+            path: data_dir.join(MASTER_KEY),
+            reason,
+        }
+    })?;
+    Ok(key)
 }
 
-impl NewKeyFile {
-    pub(crate) fn write(self) -> Result<(), StartError> {
-        write_private(&self.path, &format!("{}\n", self.text.expose_secret())).map_err(|reason| {
-            StartError::File {
-                action: "write",
-                path: self.path,
-                reason,
-            }
-        })
+pub(crate) fn no_master_key(data_dir: &Path) -> StartError {
+    StartError::NoMasterKey {
+        path: data_dir.join(MASTER_KEY),
     }
 }
 
@@ -132,6 +123,20 @@ fn parse(text: &SecretString, origin: &str) -> Result<MasterKey, StartError> {
     MasterKey::from_hex(text).map_err(|_| StartError::BadMasterKey {
         origin: origin.to_owned(),
     })
+}
+
+/// Puts a file that only its owner may read in the place of what is there: whole or not at all, also when the power
+/// fails.
+fn replace(data_dir: &Path, name: &str, text: &str) -> io::Result<()> {
+    let beside = data_dir.join(format!("{name}.new"));
+    // What a killed process left half-written.
+    drop(fs::remove_file(&beside));
+    write_private(&beside, text)?;
+    fs::rename(&beside, data_dir.join(name))?;
+    // The name is on the disk only when its directory is; other systems than Unix do that by themselves.
+    #[cfg(unix)]
+    fs::File::open(data_dir)?.sync_all()?;
+    Ok(())
 }
 
 /// Writes a new file that only its owner may read, on the disk before it returns.

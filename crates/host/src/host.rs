@@ -13,13 +13,15 @@ use tracing::{error, info, warn};
 use wrenchtime_api::Limits;
 use wrenchtime_connector::{Clock, SystemClock};
 use wrenchtime_egress::{AllowRule, Policy};
-use wrenchtime_service::{Actor, MasterKey, Options, Parts, Service};
+use wrenchtime_service::{MasterKey, Options, Parts, Service, Vault};
 use wrenchtime_store::{SqliteOptions, SqliteStore};
 use wrenchtime_transport::{Runtime, RuntimeOptions};
 use wrenchtime_webhooks::{Dispatcher, DispatcherParts};
 
 use crate::StartError;
-use crate::files::{LocalService, NewKeyFile, last_service, master_key, write_local_service};
+use crate::files::{
+    LocalService, last_service, master_key, new_master_key, no_master_key, write_local_service,
+};
 
 /// How often the dispatcher looks for events that nobody woke it for.
 const DISPATCH_INTERVAL: Duration = Duration::from_secs(5);
@@ -112,23 +114,27 @@ impl Host {
     /// Starts a service: opens the store, checks the key, listens, goes on with unfinished runs.
     ///
     /// # Errors
-    /// Says what stands in the way and what to do. Nothing that was there is changed then.
+    /// Says what stands in the way and what to do. What was stored stays as it was then, and what a first start made is
+    /// what the next one goes on with: once nothing stands in the way, it starts and has a first key to show.
     pub async fn start(options: HostOptions) -> Result<Self, StartError> {
         wrenchtime_egress::install_tls_provider();
-        // Listening first: a taken port leaves no trace in the data directory.
+        // What can fail without the data directory comes first: it leaves no trace there.
         let listener = listen(options.listen).await?;
         let address = listener.local_addr().map_err(|reason| StartError::Listen {
             address: options.listen,
             reason,
         })?;
-        let holds_data = options.data_dir.join("wrenchtime.db").exists();
-        let key = master_key(&options.data_dir, options.master_key.as_ref(), holds_data)?;
+        let policy = Policy::allowing(options.allow.clone());
+        let runtime = runtime(&options, &policy)?;
+        let given = master_key(&options.data_dir, options.master_key.as_ref())?;
         let store = SqliteStore::open(SqliteOptions::new(
             &options.data_dir,
             Arc::clone(&options.clock),
         ))
         .await?;
-        let started = Self::start_on(&options, store.clone(), key, (listener, address)).await;
+        let lent = (policy, runtime);
+        let started =
+            Self::start_on(&options, store.clone(), given, lent, (listener, address)).await;
         if started.is_err() {
             store.close().await;
         }
@@ -138,13 +144,14 @@ impl Host {
     async fn start_on(
         options: &HostOptions,
         store: SqliteStore,
-        (master_key, new_file): (MasterKey, Option<NewKeyFile>),
+        given: Option<MasterKey>,
+        (policy, runtime): (Policy, Runtime),
         (listener, address): (TcpListener, SocketAddr),
     ) -> Result<Self, StartError> {
-        let policy = Policy::allowing(options.allow.clone());
-        let runtime = runtime(options, &policy)?;
-        // A key that is not on the disk must not seal anything.
-        new_file.map_or(Ok(()), |file| file.write())?;
+        let master_key = match given {
+            Some(key) => key,
+            None => key_of_new_store(&options.data_dir, &store).await?,
+        };
         let service = Service::open(Parts {
             systems: wrenchtime_catalog::systems(&runtime),
             connections: Arc::new(store.clone()),
@@ -156,11 +163,6 @@ impl Host {
             options: options.service.clone(),
         })
         .await?;
-        let first_key = service
-            .create_first_key()
-            .await?
-            .map(|issued| issued.secret);
-        let local = local_key(&options.data_dir, &service, address).await?;
         let parts = DispatcherParts::new(
             Arc::new(store.clone()),
             Arc::new(store.clone()),
@@ -168,7 +170,14 @@ impl Host {
             Arc::clone(&options.clock),
         );
         let dispatcher = Dispatcher::try_new(parts.with_egress(policy))?;
-        service.start(Some(dispatcher.waker())).await?;
+        let local = local_key(&options.data_dir, &service, address).await?;
+        let first_key = match start_syncs(&service, &dispatcher).await {
+            Ok(first_key) => first_key,
+            Err(error) => {
+                service.shutdown().await;
+                return Err(error);
+            }
+        };
         let (stop_api, stop_dispatcher) = (CancellationToken::new(), CancellationToken::new());
         let api = tokio::spawn(serve(listener, service.clone(), stop_api.clone()));
         let stopped = stop_dispatcher.clone();
@@ -242,6 +251,27 @@ fn runtime(options: &HostOptions, policy: &Policy) -> Result<Runtime, StartError
     Ok(Runtime::new(lent)?)
 }
 
+/// Makes a key where nothing is sealed yet. Where something is, only the key that it was sealed under will do.
+async fn key_of_new_store(data_dir: &Path, store: &SqliteStore) -> Result<MasterKey, StartError> {
+    let is_initialised = Vault::is_initialised(store)
+        .await
+        .map_err(wrenchtime_service::Error::from)?;
+    if is_initialised {
+        return Err(no_master_key(data_dir));
+    }
+    new_master_key(data_dir)
+}
+
+/// Makes the first key last: its secret is shown once, by a start that succeeds.
+async fn start_syncs(
+    service: &Service,
+    dispatcher: &Dispatcher,
+) -> Result<Option<SecretString>, StartError> {
+    service.start(Some(dispatcher.waker())).await?;
+    let first_key = service.create_first_key().await?;
+    Ok(first_key.map(|issued| issued.secret))
+}
+
 /// The command line's key of the last start serves again, unless it was revoked.
 async fn local_key(
     data_dir: &Path,
@@ -259,12 +289,7 @@ async fn local_key(
     }
     let key = match key {
         Some(key) => key,
-        None => {
-            service
-                .create_key("command line", &Actor::System)
-                .await?
-                .secret
-        }
+        None => service.create_local_key().await?.secret,
     };
     let local = LocalService { address, key };
     write_local_service(data_dir, &local)?;

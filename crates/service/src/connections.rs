@@ -15,8 +15,8 @@ use crate::runner::SyncOrder;
 use crate::secret::SecretKind;
 use crate::service::Core;
 use crate::storage::{
-    ConnectionFilter, ConnectionToken, Disconnect, NewConnection, StoredAccount, StoredConnection,
-    Transition,
+    AuditEntry, ConnectionFilter, ConnectionToken, Disconnect, NewConnection, StoredAccount,
+    StoredConnection, Transition,
 };
 use crate::{Actor, Error, Result, Service, State, Trigger};
 
@@ -100,7 +100,8 @@ impl Service {
     ///
     /// # Errors
     /// [`Error::UnknownSystem`], [`Error::Settings`], [`Error::Invalid`] and [`Error::Schedule`] without asking the
-    /// source; [`Error::Source`] as it answers. Nothing is written then.
+    /// source; [`Error::Source`] as it answers. Nothing is written then. A caller that goes away after the source's
+    /// answer leaves a connection that is synced.
     pub async fn connect(&self, request: Connect, actor: &Actor) -> Result<Connected> {
         let core = &self.core;
         let schedule = core.schedule(request.schedule)?;
@@ -135,13 +136,17 @@ impl Service {
             created_at: Timestamp::from(now),
             audit: core.audit(actor, "connection.created", Some(id), json!({})),
         };
-        core.connections.create_connection(new).await?;
         let first = request
             .start_sync
             .then(|| SyncOrder::on_demand(Mode::Full, false));
-        self.runner.attach(id, first);
-        let connection = self.connection(id).await?;
-        Ok(Connected { connection, token })
+        let service = self.clone();
+        let written = async move {
+            service.core.connections.create_connection(new).await?;
+            service.runner.attach(id, first);
+            let connection = service.connection(id).await?;
+            Ok(Connected { connection, token })
+        };
+        self.runner.finish(written).await
     }
 
     /// Returns a connection, also a disconnected one.
@@ -166,6 +171,19 @@ impl Service {
     /// [`Error::NoConnection`]; [`Error::State`] when it is disconnected already; or when the store fails.
     pub async fn disconnect(&self, id: ConnectionId, actor: &Actor) -> Result<StoredConnection> {
         let core = &self.core;
+        let audit = core.audit(actor, "connection.disconnected", Some(id), json!({}));
+        let service = self.clone();
+        self.runner
+            .finish(async move { service.disconnect_whole(id, audit).await })
+            .await
+    }
+
+    async fn disconnect_whole(
+        &self,
+        id: ConnectionId,
+        audit: AuditEntry,
+    ) -> Result<StoredConnection> {
+        let core = &self.core;
         let connection = core.connection(id).await?;
         let request = Disconnect {
             id,
@@ -175,7 +193,7 @@ impl Service {
                 data: json!({ "system": connection.system, "name": connection.name }),
             },
             at: core.clock.now(),
-            audit: core.audit(actor, "connection.disconnected", Some(id), json!({})),
+            audit,
         };
         let done = core.connections.disconnect(request).await?;
         // Also when another replica was faster: the run here must end all the same.

@@ -8,6 +8,7 @@ use wrenchtime_webhooks::{
     SigningKey,
 };
 
+use crate::storage::AuditEntry;
 use crate::{Actor, Error, Result, Service};
 
 /// An endpoint that was just made.
@@ -34,9 +35,14 @@ impl Service {
         let secret = SigningKey::generate().text().clone();
         let sealed = self.core.vault.seal(id, &secret)?;
         let endpoint = Endpoint::new(id, new, sealed, self.core.clock.now());
-        self.core.deliveries.add_endpoint(&endpoint).await?;
-        self.audit_endpoint("endpoint.created", id, actor).await?;
-        Ok(IssuedEndpoint { endpoint, secret })
+        let audit = self.endpoint_audit("endpoint.created", id, actor);
+        let service = self.clone();
+        let written = async move {
+            service.core.deliveries.add_endpoint(&endpoint).await?;
+            service.core.connections.audit(audit).await?;
+            Ok(IssuedEndpoint { endpoint, secret })
+        };
+        self.runner.finish(written).await
     }
 
     /// Returns all endpoints, oldest first.
@@ -60,11 +66,16 @@ impl Service {
     /// # Errors
     /// When the store fails.
     pub async fn remove_endpoint(&self, id: EndpointId, actor: &Actor) -> Result<bool> {
-        let removed = self.core.deliveries.remove_endpoint(id).await?;
-        if removed {
-            self.audit_endpoint("endpoint.removed", id, actor).await?;
-        }
-        Ok(removed)
+        let audit = self.endpoint_audit("endpoint.removed", id, actor);
+        let service = self.clone();
+        let written = async move {
+            let removed = service.core.deliveries.remove_endpoint(id).await?;
+            if removed {
+                service.core.connections.audit(audit).await?;
+            }
+            Ok(removed)
+        };
+        self.runner.finish(written).await
     }
 
     /// Lists deliveries, newest first.
@@ -86,11 +97,9 @@ impl Service {
         Ok(found)
     }
 
-    async fn audit_endpoint(&self, action: &str, id: EndpointId, actor: &Actor) -> Result<()> {
-        let entry = self
-            .core
-            .audit(actor, action, None, json!({ "endpoint": id }));
-        Ok(self.core.connections.audit(entry).await?)
+    fn endpoint_audit(&self, action: &str, id: EndpointId, actor: &Actor) -> AuditEntry {
+        let detail = json!({ "endpoint": id });
+        self.core.audit(actor, action, None, detail)
     }
 }
 

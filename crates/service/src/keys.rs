@@ -8,6 +8,8 @@ use crate::secret::SecretKind;
 use crate::storage::{ManagementKey, SecretHash, StoredConnection};
 use crate::{Actor, Error, Result, Service};
 
+const LOCAL_KEY: &str = "command line";
+
 /// A secret that was just made, shown this once.
 #[derive(Debug)]
 pub struct IssuedKey {
@@ -43,16 +45,29 @@ impl Service {
         };
         let detail = json!({ "key": key.id, "name": key.name });
         let audit = self.core.audit(actor, "key.created", None, detail);
-        self.core.connections.add_key(key.clone(), audit).await?;
-        Ok(IssuedKey { key, secret })
+        let service = self.clone();
+        let written = async move {
+            service.core.connections.add_key(key.clone(), audit).await?;
+            Ok(IssuedKey { key, secret })
+        };
+        self.runner.finish(written).await
     }
 
-    /// Makes the first management key if there never was one.
+    /// Makes a management key for the command line on the service's own machine, which nobody was shown.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn create_local_key(&self) -> Result<IssuedKey> {
+        self.create_key(LOCAL_KEY, &Actor::System).await
+    }
+
+    /// Makes the first management key if there never was one but those of [`Service::create_local_key`].
     ///
     /// # Errors
     /// When the store fails.
     pub async fn create_first_key(&self) -> Result<Option<IssuedKey>> {
-        if self.core.connections.keys().await?.is_empty() {
+        let keys = self.core.connections.keys().await?;
+        if keys.iter().all(|key| key.name == LOCAL_KEY) {
             self.create_key("first", &Actor::System).await.map(Some)
         } else {
             Ok(None)

@@ -5,12 +5,14 @@ mod tend;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use chrono::{DateTime, Utc};
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 use wrenchtime_model::ConnectionId;
 use wrenchtime_sync::RunProgress;
 
@@ -102,9 +104,30 @@ impl Runner {
             slot.request(order);
         }
         if is_new {
-            let runner = Arc::clone(self);
-            self.tasks
-                .spawn(async move { runner.tend(id, &slot).await });
+            let tended = Tended {
+                runner: Arc::clone(self),
+                id,
+                slot,
+            };
+            self.tasks.spawn(async move {
+                let Tended { runner, id, slot } = &tended;
+                runner.tend(*id, slot).await;
+            });
+        }
+    }
+
+    /// Does something to its end, also when whoever waits for it goes away: what was written is then told of. The end
+    /// of the service waits for it.
+    pub(crate) async fn finish<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        match self.tasks.spawn(work.in_current_span()).await {
+            Ok(result) => result,
+            Err(ended) => match ended.try_into_panic() {
+                Ok(panic) => resume_unwind(panic),
+                Err(_) => Err(Error::NotRunning),
+            },
         }
     }
 
@@ -159,6 +182,26 @@ impl Runner {
 
     fn slots(&self) -> MutexGuard<'_, HashMap<ConnectionId, Arc<Slot>>> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A connection while its task lives. However the task ends, the next request makes another.
+struct Tended {
+    runner: Arc<Runner>,
+    id: ConnectionId,
+    slot: Arc<Slot>,
+}
+
+impl Drop for Tended {
+    fn drop(&mut self) {
+        let mut slots = self.runner.slots();
+        // By now another task may tend the connection.
+        if slots
+            .get(&self.id)
+            .is_some_and(|slot| Arc::ptr_eq(slot, &self.slot))
+        {
+            slots.remove(&self.id);
+        }
     }
 }
 

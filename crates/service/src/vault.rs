@@ -79,6 +79,14 @@ impl Vault {
         }
     }
 
+    /// Tells whether a store was ever opened with a key: whatever is sealed in it opens with that key only.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn is_initialised(store: &dyn ConnectionStore) -> Result<bool, StorageError> {
+        Ok(store.meta(CHECK_NAME).await?.is_some())
+    }
+
     /// Seals a new connection's settings under a new data key.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! The store on SQLite. All SQL of this database stands below this module.
 
 mod connection;
+mod mark;
 mod migrate;
 mod open;
 mod records;
@@ -21,6 +22,7 @@ use wrenchtime_sync::StorageError;
 use crate::OpenError;
 use crate::error::Fault;
 use crate::lock::DirectoryLock;
+use mark::Mark;
 
 /// A transaction, reading or writing.
 type Tx = Transaction<'static, Sqlite>;
@@ -68,6 +70,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     writer: SqlitePool,
     readers: SqlitePool,
+    mark: Mark,
     /// Dropped last, when nobody uses the file any more.
     lock: DirectoryLock,
 }
@@ -114,9 +117,20 @@ impl SqliteStore {
     /// Closes the file and gives the data directory back, after what is under way has ended. Every later call fails.
     pub async fn close(&self) {
         self.inner.readers.close().await;
+        // Behind the last writer in line; who closes twice has noted it then.
+        if !self.inner.writer.is_closed() {
+            self.note_mark(&self.inner.writer).await;
+        }
         self.inner.writer.close().await;
         if let Err(error) = self.inner.lock.release() {
             tracing::warn!(%error, "data directory stays locked until the process ends");
+        }
+    }
+
+    /// Notes beside the file how far it is. What fails only shortens what a restored backup is told by.
+    async fn note_mark(&self, pool: &SqlitePool) {
+        if let Err(error) = self.inner.mark.note(pool).await {
+            tracing::warn!(%error, "cannot note how far the event logs are");
         }
     }
 

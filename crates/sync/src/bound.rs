@@ -20,6 +20,8 @@ pub(crate) fn after_pass(
             let settled = Settled::new(pass.started_at, lag, precision);
             settled.next(stored, pass.largest.as_ref())
         }
+        // An older token would answer for a copy that is not what it was then.
+        CursorKind::Token if stream.role == Role::Listing => token.map(Bound::Token),
         CursorKind::Token => token.map(Bound::Token).or(stored),
         _ => None,
     }

@@ -110,6 +110,10 @@ impl Tally {
         self.each(&[], |counts| counts.quarantined += rows);
     }
 
+    pub(crate) fn has_quarantined(&self) -> bool {
+        self.counts.values().any(|counts| counts.quarantined > 0)
+    }
+
     pub(crate) fn requests(&mut self, requests: u64) {
         self.each(&[], |counts| counts.requests += requests);
     }

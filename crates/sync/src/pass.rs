@@ -7,6 +7,7 @@ use wrenchtime_connector::{
     Bound, ChangeTime, Cursor, CursorKind, Error, ErrorKind, Items, Next, Page, PageRequest, Role,
     RowIssue, SortKey, StreamInfo,
 };
+use wrenchtime_model::RunId;
 
 use crate::bound;
 use crate::fetch::Observed;
@@ -56,6 +57,11 @@ struct Reading<'a> {
     pass: Pass,
     /// Absence from this pass will be told.
     compares: bool,
+    /// Marks of an attempt that was left are among the run's and cannot be told apart: the next run lists anew.
+    again: bool,
+    /// Something that the source has is not in the copy as it should be, or nobody knows: to hear that nothing changed
+    /// would not be enough.
+    flawed: bool,
     /// Until when time was counted.
     counted: DateTime<Utc>,
     /// How many pages were committed.
@@ -75,9 +81,12 @@ impl<'a> Reading<'a> {
             .pass
             .clone()
             .filter(|pass| goes_on(task, stream, pass));
-        let mut blind = false;
+        let shows_absence = plan.shows_absence(stream);
+        // Without a place to go on from, everything is read again, and what was there the first time may be gone.
+        let mut blind =
+            shows_absence && left.as_ref().is_some_and(|pass| starts_over(stream, pass));
         let mut opened = None;
-        if let Some(pass) = left {
+        if let Some(pass) = left.filter(|_| !blind) {
             let request = PageRequest::new(stream.name.clone())
                 .with_from(pass.from.clone())
                 .with_cursor(pass.cursor.clone());
@@ -94,29 +103,27 @@ impl<'a> Reading<'a> {
                 Err(other) => return Err(other),
             }
         }
+        let again = blind && shows_absence;
+        let flawed = opened.is_some();
         let (pass, page) = match opened {
             Some(opened) => opened,
             None => {
-                let observation = task.last_observation();
                 let from = begins_at(task, stream, &stored);
                 let request = PageRequest::new(stream.name.clone()).with_from(from.clone());
+                let observation = task.last_observation();
                 let page = task.read_page(request).await?;
+                let started_at = task.source_clock.at(begun);
                 let pass = Pass {
-                    run: task.run,
-                    started_at: task.source_clock.at(begun),
-                    observation,
-                    from,
-                    cursor: None,
-                    position: None,
-                    largest: None,
-                    rows: 0,
                     blind,
+                    ..begun_by(task.run, started_at, observation, from)
                 };
                 (pass, page)
             }
         };
         let reading = Self {
-            compares: plan.shows_absence(stream) && pass.run == task.run,
+            compares: shows_absence && pass.run == task.run,
+            again,
+            flawed,
             task,
             plan,
             stream,
@@ -160,6 +167,9 @@ impl<'a> Reading<'a> {
     async fn last_page(&mut self, read: Observed<Page>, token: Option<String>) -> Result<(), Stop> {
         let before = self.checkpoint();
         let content = self.take(read, true).await?;
+        if self.again {
+            return self.commit(self.left(), content).await;
+        }
         if !self.compares || self.pass.blind {
             let token = token.filter(|_| !self.pass.blind);
             let state = self.ended(token);
@@ -187,7 +197,11 @@ impl<'a> Reading<'a> {
         let mut tally = Tally::new(&self.plan.entity);
         tally.requests(u64::from(read.what.requests) + u64::from(read.failed));
         tally.seconds(self.elapsed());
-        let state = self.ended(None);
+        let state = StreamState {
+            bound: self.stored.bound.clone(),
+            mapped_by: self.stored.mapped_by.clone(),
+            ..self.ended(None)
+        };
         self.commit(state, Content::new(tally)).await
     }
 
@@ -223,10 +237,11 @@ impl<'a> Reading<'a> {
         let mut content = Content::new(batch.tally);
         content.documents = batch.writes;
         content.pages = 1;
-        content.expected = page.total.filter(|_| before_first_page(&before));
+        content.expected = page.total.filter(|_| self.pages == 0 && !self.told_total());
         content
             .tally
             .unreadable(page.issues.len() + unreadable.len());
+        self.flawed |= content.tally.has_quarantined();
         let requests = u64::from(page.requests) + u64::from(read.failed);
         content.tally.requests(requests);
         content.tally.seconds(self.elapsed());
@@ -308,13 +323,34 @@ impl<'a> Reading<'a> {
         }
     }
 
+    /// Where the stream stands after a pass that another from the beginning must follow: as if it had not ended.
+    fn left(&self) -> StreamState {
+        let pass = Pass {
+            cursor: None,
+            position: None,
+            rows: 0,
+            ..self.pass.clone()
+        };
+        StreamState {
+            pass: Some(pass),
+            ..self.stored.clone()
+        }
+    }
+
+    /// Tells whether this run has read rows of the stream before, and so knows how many there are.
+    fn told_total(&self) -> bool {
+        let stored = self.stored.pass.as_ref();
+        stored.is_some_and(|pass| pass.run == self.task.run || self.pass.cursor.is_some())
+    }
+
     /// Where the stream stands after its pass.
     fn ended(&self, token: Option<String>) -> StreamState {
         let is_whole = self.pass.run == self.task.run || self.stream.role == Role::Changes;
         let stored = self.stored.bound.clone();
-        let token = token.filter(|_| is_whole);
+        let token = token.filter(|_| is_whole && !self.flawed);
         StreamState {
             bound: bound::after_pass(self.stream, stored, &self.pass, token),
+            mapped_by: self.task.request.mapper.version().to_owned(),
             pass: None,
             // The marks of another run's listing are lost, so one from the beginning is still due.
             completed_at: if is_whole {
@@ -343,6 +379,20 @@ impl<'a> Reading<'a> {
     }
 }
 
+fn begun_by(run: RunId, started_at: DateTime<Utc>, observation: i64, from: Option<Bound>) -> Pass {
+    Pass {
+        run,
+        started_at,
+        observation,
+        from,
+        cursor: None,
+        position: None,
+        largest: None,
+        rows: 0,
+        blind: false,
+    }
+}
+
 /// Tells whether this run goes on with a pass that was left.
 fn goes_on(task: &Task<'_>, stream: &StreamInfo, pass: &Pass) -> bool {
     let from_elsewhere =
@@ -350,11 +400,18 @@ fn goes_on(task: &Task<'_>, stream: &StreamInfo, pass: &Pass) -> bool {
     pass.run == task.run || (from_elsewhere && pass.cursor.is_some())
 }
 
+/// Tells whether a pass that was left has to be read from its beginning again.
+fn starts_over(stream: &StreamInfo, pass: &Pass) -> bool {
+    !stream.sorted || (pass.blind && pass.cursor.is_none())
+}
+
 fn begins_at(task: &Task<'_>, stream: &StreamInfo, stored: &StreamState) -> Option<Bound> {
     let asks_for_news = match stream.role {
         Role::Changes => true,
         Role::Listing => {
-            let whole = task.mode == Mode::Full || stored.pass.is_some();
+            // That nothing changed at the source says nothing of what another mapping makes of it.
+            let mapped_anew = stored.mapped_by != task.request.mapper.version();
+            let whole = task.mode == Mode::Full || stored.pass.is_some() || mapped_anew;
             stream.cursor == CursorKind::Token && !whole
         }
     };
@@ -367,11 +424,6 @@ fn refuses(error: &Error) -> bool {
         error.kind(),
         ErrorKind::Invalid | ErrorKind::NotFound | ErrorKind::Conflict | ErrorKind::Protocol
     )
-}
-
-fn before_first_page(state: &StreamState) -> bool {
-    let rows_before = state.pass.as_ref().map(|pass| (pass.rows, &pass.cursor));
-    matches!(rows_before, Some((0, None)))
 }
 
 /// Notices when a source leads in a circle, in constant memory: one cursor is remembered, and replaced by a later

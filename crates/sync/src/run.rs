@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use wrenchtime_model::{Resource, RunId};
+use wrenchtime_model::{Resource, RunId, Timestamp};
 
 use crate::storage::{RunFinish, RunState};
 
@@ -83,8 +83,10 @@ pub struct RunReport {
     /// How it ended.
     pub outcome: Outcome,
     /// When it began, by this machine's clock.
+    #[serde(serialize_with = "as_timestamp")]
     pub started_at: DateTime<Utc>,
     /// When it ended, by this machine's clock.
+    #[serde(serialize_with = "as_timestamp")]
     pub finished_at: DateTime<Utc>,
     /// Counts and faults.
     pub progress: RunProgress,
@@ -102,4 +104,12 @@ impl RunReport {
             progress: finish.progress.clone(),
         }
     }
+}
+
+/// Events show instants as everything else does: with six decimals.
+fn as_timestamp<S: serde::Serializer>(
+    instant: &DateTime<Utc>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    Timestamp::from(*instant).serialize(serializer)
 }

@@ -170,6 +170,8 @@ pub struct RunState {
 pub struct StreamState {
     /// Where the next pass begins.
     pub bound: Option<Bound>,
+    /// Version of the mapper at the end of the last complete pass. Under another one a listing's token does not count.
+    pub mapped_by: String,
     /// The pass under way.
     pub pass: Option<Pass>,
     /// When the last complete pass ended, by this machine's clock.

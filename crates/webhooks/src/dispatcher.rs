@@ -1,10 +1,14 @@
 //! Moves events from the logs to the endpoints: first into messages, durably, then over the wire.
 
+use std::collections::BTreeSet;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::TimeDelta;
-use futures_util::StreamExt;
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use rand::RngExt;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -13,17 +17,21 @@ use wrenchtime_clock::Clock;
 use wrenchtime_egress::Policy;
 use wrenchtime_model::ConnectionId;
 
-use crate::attempt::{Post, Poster};
+use crate::attempt::{Post, Posted, Poster};
 use crate::fan_out::messages;
 use crate::plan::{Answer, Standing, decide};
 use crate::signature::SigningKey;
-use crate::storage::{Attempt, AttemptOutcome, DeliveryStore, DueDelivery, EventSource, FanOut};
-use crate::{EndpointSecrets, StoreError};
+use crate::storage::{
+    Attempt, AttemptOutcome, DeliveryId, DeliveryStore, DueDelivery, EventSource, FanOut,
+};
+use crate::{Endpoint, EndpointSecrets, StoreError};
 
 /// Events of one stretch, at most.
 const STRETCH: u32 = 500;
 /// Deliveries taken at once, at most.
 const TAKEN: u32 = 32;
+/// Deliveries under way at once, at most: room for 32 endpoints that do not answer before they delay another.
+const UNDER_WAY: usize = 128;
 /// Deliveries of one endpoint under way at once, at most: a slow receiver leaves room for the others.
 const PER_ENDPOINT: u32 = 4;
 /// How long a taken delivery is nobody else's: more than an attempt can take.
@@ -120,24 +128,43 @@ impl Dispatcher {
 
     /// Works until cancelled. Attempts under way come to their end.
     ///
-    /// Looks for events when woken, and every `interval` in case that a wake was lost. A store that fails is tried
-    /// again at the next look; nothing is lost, for positions move only with what was written.
+    /// Looks for events and for what is due when woken, whenever an attempt ends, and every `interval` in case that a
+    /// wake was lost; it waits for no attempt before it looks again. A store that fails is tried again at the next
+    /// look; nothing is lost, for positions move only with what was written.
     pub async fn run(&self, interval: Duration, cancel: CancellationToken) {
+        let mut attempts = UnderWay::default();
         while !cancel.is_cancelled() {
-            match self.turn().await {
-                // More may be waiting behind what was taken.
-                Ok(turn) if turn != Turn::default() => continue,
-                Ok(_) => {}
-                Err(error) => {
-                    warn!(%error, source = error.source_text(), "webhooks wait for the store")
+            let at = self.parts.clock.now();
+            let room = UNDER_WAY.saturating_sub(attempts.ids.len());
+            let (looked, ended) = attempts.beside(self.look(room)).await;
+            let found = looked.unwrap_or_else(|error| {
+                warn!(%error, source = error.source_text(), "webhooks wait for the store");
+                Look::default()
+            });
+            let mut is_more = found.messages > 0 || ended;
+            for delivery in found.due {
+                // One whose lease ended before its outcome could be written is under way still.
+                if attempts.ids.insert(delivery.id) {
+                    is_more = true;
+                    attempts.futures.push(self.numbered(delivery).boxed());
                 }
             }
-            let gap = self.gap(interval).await;
-            tokio::select! {
-                () = cancel.cancelled() => {}
-                () = self.wake.notified() => {}
-                () = self.parts.clock.sleep(gap) => {}
+            // More may be waiting behind what was taken, or for the room that an attempt has left.
+            if is_more {
+                continue;
             }
+            let rest = async {
+                let gap = self.gap(at, interval).await;
+                tokio::select! {
+                    () = cancel.cancelled() => {}
+                    () = self.wake.notified() => {}
+                    () = self.parts.clock.sleep(gap) => {}
+                }
+            };
+            attempts.until_one_ends_or(rest).await;
+        }
+        while let Some((id, ended)) = attempts.futures.next().await {
+            attempts.end(id, ended);
         }
     }
 
@@ -146,18 +173,13 @@ impl Dispatcher {
     /// # Errors
     /// When the store fails; what was written stays written.
     pub async fn turn(&self) -> Result<Turn, StoreError> {
+        let look = self.look(UNDER_WAY).await?;
         let mut turn = Turn {
-            messages: self.fan_out().await?,
-            ..Turn::default()
+            messages: look.messages,
+            attempts: look.due.len(),
+            delivered: 0,
         };
-        let now = self.parts.clock.now();
-        let due = self
-            .parts
-            .deliveries
-            .take_due(now, now + LEASE, TAKEN, PER_ENDPOINT)
-            .await?;
-        turn.attempts = due.len();
-        let outcomes: Vec<_> = futures_util::stream::iter(due)
+        let outcomes: Vec<_> = futures_util::stream::iter(look.due)
             .map(|delivery| self.attempt(delivery))
             .buffer_unordered(TAKEN as usize)
             .collect()
@@ -168,10 +190,32 @@ impl Dispatcher {
         Ok(turn)
     }
 
-    async fn gap(&self, interval: Duration) -> Duration {
+    /// Fans out what was logged, and takes what is due, no more than there is room for.
+    async fn look(&self, room: usize) -> Result<Look, StoreError> {
+        let messages = self.fan_out().await?;
+        let limit = TAKEN.min(u32::try_from(room).unwrap_or(TAKEN));
+        if limit == 0 {
+            let due = Vec::new();
+            return Ok(Look { messages, due });
+        }
+        let now = self.parts.clock.now();
+        let due = self
+            .parts
+            .deliveries
+            .take_due(now, now + LEASE, limit, PER_ENDPOINT)
+            .await?;
+        Ok(Look { messages, due })
+    }
+
+    /// Returns how long to rest after a look at this instant that found nothing.
+    async fn gap(&self, looked: DateTime<Utc>, interval: Duration) -> Duration {
         let Ok(Some(due)) = self.parts.deliveries.next_due().await else {
             return interval;
         };
+        // What was due then and not taken waits for room, not for an instant.
+        if due <= looked {
+            return interval;
+        }
         let until = (due - self.parts.clock.now())
             .to_std()
             .unwrap_or(Duration::from_millis(50));
@@ -217,23 +261,32 @@ impl Dispatcher {
         Ok(if moved { count } else { 0 })
     }
 
+    async fn numbered(&self, due: DueDelivery) -> Ended {
+        (due.id, self.attempt(due).await)
+    }
+
     async fn attempt(&self, due: DueDelivery) -> Result<AttemptOutcome, StoreError> {
-        let secret = self
-            .parts
-            .secrets
-            .open(due.endpoint.id, &due.endpoint.sealed_secret)?;
-        let key = SigningKey::from_text(&secret).map_err(|error| {
-            StoreError::new("read an endpoint's signing secret").with_source(error)
-        })?;
         let at = self.parts.clock.now();
-        let post = Post {
-            url: &due.endpoint.url,
-            key: &key,
-            id: due.id.to_string(),
-            body: due.body,
-            now: at,
+        let posted = match self.key(&due.endpoint) {
+            Ok(key) => {
+                let post = Post {
+                    url: &due.endpoint.url,
+                    key: &key,
+                    id: due.id.to_string(),
+                    body: due.body,
+                    now: at,
+                };
+                self.poster.post(post).await
+            }
+            // Nothing can be sent without a signature. What opens it again may come, so the plan is followed.
+            Err(error) => {
+                warn!(endpoint = %due.endpoint.id, %error, source = error.source_text(), "no key to sign a webhook with");
+                Posted {
+                    answer: Answer::None,
+                    error: Some("the endpoint's signing secret does not open".to_owned()),
+                }
+            }
         };
-        let posted = self.poster.post(post).await;
         let now = self.parts.clock.now();
         let standing = Standing {
             started_at: due.plan_started_at,
@@ -259,5 +312,71 @@ impl Dispatcher {
         };
         self.parts.deliveries.record_attempt(attempt).await?;
         Ok(outcome)
+    }
+
+    fn key(&self, endpoint: &Endpoint) -> Result<SigningKey, StoreError> {
+        let secret = self
+            .parts
+            .secrets
+            .open(endpoint.id, &endpoint.sealed_secret)?;
+        SigningKey::from_text(&secret).map_err(|error| {
+            StoreError::new("read an endpoint's signing secret").with_source(error)
+        })
+    }
+}
+
+/// What a look found.
+#[derive(Debug, Default)]
+struct Look {
+    /// Messages made.
+    messages: usize,
+    /// Deliveries taken.
+    due: Vec<DueDelivery>,
+}
+
+/// An attempt at its end.
+type Ended = (DeliveryId, Result<AttemptOutcome, StoreError>);
+
+/// Attempts that were begun and have not ended. They go on while anything is awaited beside them.
+#[derive(Default)]
+struct UnderWay<'d> {
+    futures: FuturesUnordered<BoxFuture<'d, Ended>>,
+    ids: BTreeSet<DeliveryId>,
+}
+
+impl UnderWay<'_> {
+    /// Awaits something, and tells whether attempts ended meanwhile.
+    async fn beside<T>(&mut self, work: impl Future<Output = T>) -> (T, bool) {
+        let mut work = pin!(work);
+        let mut is_ended = false;
+        loop {
+            tokio::select! {
+                result = &mut work => return (result, is_ended),
+                Some((id, ended)) = self.futures.next() => {
+                    self.end(id, ended);
+                    is_ended = true;
+                }
+            }
+        }
+    }
+
+    /// Awaits something, but no longer than until attempts end.
+    async fn until_one_ends_or(&mut self, rest: impl Future<Output = ()>) {
+        tokio::select! {
+            () = rest => {}
+            Some((id, ended)) = self.futures.next() => self.end(id, ended),
+        }
+        // Those that ended together are followed by one look.
+        while let Some(Some((id, ended))) = self.futures.next().now_or_never() {
+            self.end(id, ended);
+        }
+    }
+
+    fn end(&mut self, id: DeliveryId, ended: Result<AttemptOutcome, StoreError>) {
+        self.ids.remove(&id);
+        if let Err(error) = ended {
+            // Its lease ends, and it is attempted again.
+            warn!(delivery = %id, %error, source = error.source_text(), "an attempt could not be written");
+        }
     }
 }

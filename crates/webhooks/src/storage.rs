@@ -20,6 +20,9 @@ pub trait EventSource: fmt::Debug + Send + Sync + 'static {
     async fn pending(&self, limit: u32) -> Result<Vec<(ConnectionId, u64)>, StoreError>;
 
     /// Returns a connection's events behind a sequence, in order, record events with the record as it is now.
+    ///
+    /// A stretch ends where an endpoint's events begin: what was logged before an endpoint was added shares no
+    /// stretch, and so no message, with what was logged after.
     async fn events_after(
         &self,
         connection: ConnectionId,

@@ -1,6 +1,8 @@
 //! Simulated systems that live in the test's own process.
 
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use wrenchtime_sandbox::corrigo::{CorrigoOptions, CorrigoSandbox};
@@ -46,6 +48,14 @@ impl Exports {
     /// Writes the files as the plant is now.
     pub(crate) fn write(&self) {
         export(&self.plant, &self.folder, &ExportOptions::default()).unwrap();
+        // Files that were just written are left alone for a while.
+        for entry in fs::read_dir(&self.folder).unwrap() {
+            let file = File::options().write(true).open(entry.unwrap().path());
+            let file = file.unwrap();
+            let written = file.metadata().unwrap().modified().unwrap();
+            file.set_modified(written - Duration::from_secs(60))
+                .unwrap();
+        }
     }
 
     /// Returns what the folder is connected with.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::Setting;
 use crate::config::SETTING_PREFIX;
 use crate::session::Session;
-use crate::terminal::{ask, ask_secret, cell, is_interactive};
+use crate::terminal::{ask, ask_secret, cell, is_interactive, say};
 
 /// Connect a customer's system and start its first sync.
 ///
@@ -58,13 +58,13 @@ async fn connect(arguments: Arguments, setting: &Setting, session: &Session) -> 
         .as_str()
         .context("the reply names no connection")?;
     if setting.json {
-        println!("{}", serde_json::to_string_pretty(&connected)?);
+        say(serde_json::to_string_pretty(&connected)?)?;
     } else {
-        println!("connected {} as {id}", cell(&connected, "name"));
-        println!(
+        say(format!("connected {} as {id}", cell(&connected, "name")))?;
+        say(format!(
             "connection token, shown this once: {}",
             cell(&connected, "token")
-        );
+        ))?;
     }
     if arguments.no_wait && !session.is_own() {
         return Ok(());

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::Setting;
 use crate::session::Session;
-use crate::terminal::{cell, table};
+use crate::terminal::{cell, say, table};
 
 /// List, show and end connections.
 #[derive(Debug, clap::Args)]
@@ -50,7 +50,7 @@ async fn act(action: Action, setting: &Setting, session: &Session) -> Result<()>
                 .get(&format!("/v1/connections/{id}/sync-status"))
                 .await?;
             let both = json!({ "status": status, "sync_status": sync });
-            println!("{}", serde_json::to_string_pretty(&both)?);
+            say(serde_json::to_string_pretty(&both)?)?;
             Ok(())
         }
         Action::Disconnect { id } => {
@@ -59,7 +59,7 @@ async fn act(action: Action, setting: &Setting, session: &Session) -> Result<()>
                 .delete(&format!("/v1/connections/{id}"))
                 .await?;
             if setting.json {
-                println!("{}", serde_json::to_string_pretty(&reply)?);
+                say(serde_json::to_string_pretty(&reply)?)?;
             } else {
                 println!("{id} is disconnected; its data stays readable by management keys");
             }
@@ -82,7 +82,7 @@ async fn list(setting: &Setting, session: &Session) -> Result<()> {
         path = format!("/v1/connections?cursor={next}");
     }
     if setting.json {
-        println!("{}", serde_json::to_string_pretty(&all)?);
+        say(serde_json::to_string_pretty(&all)?)?;
         return Ok(());
     }
     let rows: Vec<_> = all
@@ -93,6 +93,6 @@ async fn list(setting: &Setting, session: &Session) -> Result<()> {
                 .to_vec()
         })
         .collect();
-    println!("{}", table(&["ID", "SYSTEM", "NAME", "STATE"], &rows));
+    say(table(&["ID", "SYSTEM", "NAME", "STATE"], &rows))?;
     Ok(())
 }

@@ -4,6 +4,7 @@ use anyhow::{Result, bail};
 use wrenchtime_demo::{Audience, DemoOptions};
 
 use crate::Setting;
+use crate::terminal::say;
 
 /// See it work: sandbox systems, the service and a webhook receiver, in a temporary directory.
 #[derive(Debug, clap::Args)]
@@ -26,6 +27,11 @@ pub(crate) async fn run(arguments: Arguments, setting: &Setting) -> Result<()> {
         Audience::Person
     };
     let options = DemoOptions::new(audience).with_plant(arguments.seed, arguments.work_orders);
+    let options = if arguments.once {
+        options.ending_at_once()
+    } else {
+        options
+    };
     let demo = tokio::select! {
         demo = wrenchtime_demo::run(&options) => demo?,
         // What was begun is dropped, and its directory with it.
@@ -35,7 +41,7 @@ pub(crate) async fn run(arguments: Arguments, setting: &Setting) -> Result<()> {
         }
     };
     if setting.json {
-        println!("{}", demo.summary());
+        say(demo.summary())?;
     }
     if !arguments.once {
         super::serve::stopped().await?;

@@ -5,6 +5,7 @@ use serde_json::json;
 use wrenchtime_sandbox::corrigo::{CorrigoOptions, CorrigoSandbox};
 
 use crate::Setting;
+use crate::terminal::say;
 
 /// Run a simulated system to build against.
 #[derive(Debug, clap::Args)]
@@ -46,26 +47,20 @@ pub(crate) async fn run(arguments: Arguments, setting: &Setting) -> Result<()> {
         "locator_url": sandbox.host_url(),
     });
     if setting.json {
-        println!("{}", json!({ "system": "corrigo", "settings": settings }));
+        say(json!({ "system": "corrigo", "settings": settings }))?;
     } else {
-        println!(
-            "a Corrigo tenant with {work_orders} work orders; all its data is invented. Connect it with"
-        );
-        println!();
-        println!(
-            "  WRENCHTIME_ALLOW=127.0.0.0/8 WRENCHTIME_SETTING_CLIENT_SECRET={} \\",
-            sandbox.client_secret()
-        );
-        println!(
-            "  wrenchtime connect corrigo --set company='{}' --set client_id={} \\",
+        say(format!(
+            "a Corrigo tenant with {work_orders} work orders; all its data is invented. Connect it with\n\n  \
+             WRENCHTIME_ALLOW=127.0.0.0/8 WRENCHTIME_SETTING_CLIENT_SECRET={} \\\n  \
+             wrenchtime connect corrigo --set company='{}' --set client_id={} \\\n    \
+             --set token_url={} --set locator_url={}\n\n\
+             Where a service runs already, it is the one that needs WRENCHTIME_ALLOW=127.0.0.0/8.",
+            sandbox.client_secret(),
             sandbox.company(),
-            sandbox.client_id()
-        );
-        println!(
-            "    --set token_url={} --set locator_url={}",
+            sandbox.client_id(),
             sandbox.token_url(),
             sandbox.host_url()
-        );
+        ))?;
     }
     let ended = super::serve::stopped().await;
     sandbox.stop().await;

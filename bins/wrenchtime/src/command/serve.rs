@@ -5,21 +5,22 @@ use secrecy::{ExposeSecret, SecretString};
 use wrenchtime_host::Host;
 
 use crate::Setting;
+use crate::terminal::say;
 
 pub(crate) async fn run(setting: &Setting) -> Result<()> {
     let host = Host::start(setting.config.host_options()?).await?;
     let key = host.first_key().map(ExposeSecret::expose_secret);
     if setting.json {
-        println!(
+        say(format!(
             "{}",
             serde_json::json!({ "url": host.url(), "management_key": key })
-        );
+        ))?;
     } else {
         // Not among the log lines: those are kept.
         if let Some(key) = key {
-            println!("management key, shown this once: {key}");
+            say(format!("management key, shown this once: {key}"))?;
         }
-        println!("listening on {}", host.url());
+        say(format!("listening on {}", host.url()))?;
     }
     let ended = stopped().await;
     host.shutdown().await;

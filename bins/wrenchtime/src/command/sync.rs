@@ -8,7 +8,7 @@ use wrenchtime_connector::{Clock, SystemClock};
 
 use crate::Setting;
 use crate::session::Session;
-use crate::terminal::{progress_line, run_in_words, table};
+use crate::terminal::{progress_line, run_in_words, say, table};
 
 /// Sync a connection now.
 #[derive(Debug, clap::Args)]
@@ -91,9 +91,9 @@ pub(crate) async fn watch(
 
 fn show(setting: &Setting, run: &Value) -> Result<()> {
     if setting.json {
-        println!("{}", serde_json::to_string_pretty(run)?);
+        say(serde_json::to_string_pretty(run)?)?;
     } else {
-        println!("{}", counts(run));
+        say(counts(run))?;
         for (stream, fault) in run["faults"].as_object().into_iter().flatten() {
             eprintln!("{stream}: {}", fault.as_str().unwrap_or_default());
         }

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::Setting;
 use crate::session::Session;
-use crate::terminal::{cell, table};
+use crate::terminal::{cell, say, table};
 
 /// List the systems that can be connected, and what they ask for.
 #[derive(Debug, clap::Args)]
@@ -27,9 +27,9 @@ async fn show(arguments: Arguments, setting: &Setting, session: &Session) -> Res
     );
     let reply = session.client.get(&path).await?;
     if setting.json {
-        println!("{}", serde_json::to_string_pretty(&reply)?);
+        say(serde_json::to_string_pretty(&reply)?)?;
     } else if arguments.system.is_some() {
-        println!("{}\n", cell(&reply, "display_name"));
+        say(format!("{}\n", cell(&reply, "display_name")))?;
         let fields = reply["settings"].as_array().into_iter().flatten();
         let rows: Vec<_> = fields
             .map(|field| {
@@ -40,16 +40,16 @@ async fn show(arguments: Arguments, setting: &Setting, session: &Session) -> Res
                 ]
             })
             .collect();
-        println!(
+        say(format!(
             "{}",
             table(&["SETTING", "REQUIRED", "WHERE TO FIND IT"], &rows)
-        );
+        ))?;
     } else {
         let systems = reply["data"].as_array().into_iter().flatten();
         let rows: Vec<_> = systems
             .map(|system| vec![cell(system, "system"), cell(system, "display_name")])
             .collect();
-        println!("{}", table(&["SYSTEM", "NAME"], &rows));
+        say(table(&["SYSTEM", "NAME"], &rows))?;
     }
     Ok(())
 }

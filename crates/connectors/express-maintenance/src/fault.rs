@@ -1,6 +1,7 @@
 //! What can be wrong with a folder and its files, in sentences that say what to do.
 
 use std::io;
+use std::time::Duration;
 
 use wrenchtime_connector::{Error, ErrorKind, Retry};
 
@@ -26,12 +27,51 @@ pub(crate) enum Fault {
     CutOff { file: String, line: u64 },
     /// A row has no end.
     TooLong { file: String, line: u64 },
+    /// Somebody wrote into the file too short a time ago: perhaps it is not whole yet.
+    Unsettled(Box<Unsettled>),
     /// The files are not those with which the pass began.
     Changed,
     /// The caller has no more use for the answer.
     Stopped,
     /// The cursor is none of ours.
     Cursor,
+}
+
+/// A file that is not read yet.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Unsettled {
+    pub(crate) file: String,
+    pub(crate) written: Written,
+    /// How long it must have been left alone.
+    pub(crate) settle: Duration,
+    /// How long until it may be read.
+    pub(crate) left: Duration,
+}
+
+/// When a file was written, by the clock of this machine.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Written {
+    /// So long ago.
+    Ago(Duration),
+    /// So far in the future.
+    Ahead(Duration),
+}
+
+impl Unsettled {
+    fn sentence(&self) -> String {
+        let Self { file, settle, .. } = self;
+        let settle = settle.as_secs();
+        match self.written {
+            Written::Ago(age) => format!(
+                "{file} was written {} s ago; it is read once it has been left alone for {settle} s",
+                age.as_secs()
+            ),
+            Written::Ahead(by) => format!(
+                "{file} was written {} s in the future; it is read once it has been left alone for {settle} s: set the clock of the machine that writes it",
+                by.as_secs().max(1)
+            ),
+        }
+    }
 }
 
 impl Fault {
@@ -79,6 +119,7 @@ impl Fault {
             Self::TooLong { file, line } => format!(
                 "{file} has a row without end that begins on line {line}: a closing quote may be missing"
             ),
+            Self::Unsettled(unsettled) => unsettled.sentence(),
             Self::Changed => {
                 "the files changed while they were being read: the next pass reads them from the beginning".to_owned()
             }
@@ -93,7 +134,7 @@ impl Fault {
         let kind = match &self {
             Self::Folder(error) | Self::Open(error) => error.kind(),
             Self::Missing { .. } | Self::Io { .. } | Self::Empty { .. } => ErrorKind::Unavailable,
-            Self::Stopped => ErrorKind::Unavailable,
+            Self::Unsettled(_) | Self::Stopped => ErrorKind::Unavailable,
             Self::Changed => ErrorKind::Conflict,
             Self::Refused { .. } => ErrorKind::PermissionDenied,
             Self::Encoding { .. } | Self::Columns(_) | Self::Cursor => ErrorKind::Invalid,
@@ -103,6 +144,7 @@ impl Fault {
         match self {
             // The same page of files that are gone can never be read: only a pass from the beginning can.
             Self::Changed if !overtaken => error.with_retry(Retry::After(None)),
+            Self::Unsettled(unsettled) => error.with_retry(Retry::After(Some(unsettled.left))),
             Self::Folder(source) | Self::Open(source) => error.with_source(source),
             Self::Io { source, .. } => error.with_source(source),
             _ => error,

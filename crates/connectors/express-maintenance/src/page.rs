@@ -20,7 +20,8 @@ pub(crate) const PAGE_LIMIT: u32 = 1000;
 /// A page ends behind the row with which its documents have this many bytes.
 const PAGE_BYTES: usize = 8 << 20;
 
-/// Where a page ended. Stored with checkpoints: a later version must read what this one wrote.
+/// Where a page ended. Lives as long as its pass: a stream without an order stores no place, and after a restart the
+/// pass begins anew.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Stop {
@@ -52,7 +53,7 @@ pub(crate) fn read(
                 snapshot: None,
             });
         }
-        let snapshot = Arc::new(survey.read(found)?);
+        let snapshot = Arc::new(survey.begin(found)?);
         let mut read = rows(kind, survey, request, (Arc::clone(&snapshot), None))?;
         read.page.issues.extend(snapshot.issues.iter().cloned());
         return Ok(read);

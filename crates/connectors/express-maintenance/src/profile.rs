@@ -6,6 +6,7 @@ mod validate;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use chrono_tz::Tz;
 use wrenchtime_connector::content_hash;
@@ -24,6 +25,8 @@ pub struct Profile {
     pub(crate) identity: Option<String>,
     pub(crate) dialect: Dialect,
     pub(crate) formats: Formats,
+    /// How long a file must have been left alone before it is read.
+    pub(crate) settle: Duration,
     pub(crate) entities: BTreeMap<EntityKind, Entity>,
     text: String,
 }

@@ -6,7 +6,7 @@
 
 use std::io::{self, BufRead};
 
-/// A row longer than this is taken for a quote that was never closed.
+/// A row longer than this, in bytes of text and cells together, is taken for a quote that was never closed.
 const LONGEST_ROW: usize = 4 << 20;
 
 /// The two signs that give a file its form.
@@ -134,7 +134,7 @@ impl<R: BufRead> Rows<R> {
                     break;
                 }
             }
-            let too_long = row.text.len() > LONGEST_ROW;
+            let too_long = row.text.len() + row.ends.len() > LONGEST_ROW;
             self.advance(used);
             if too_long {
                 row.ending = Ending::TooLong;
@@ -341,6 +341,15 @@ mod tests {
         let endless = io::repeat(b'x').take(1 << 40);
         let input = BufReader::new(Cursor::new(b"\"").chain(endless));
         let mut rows = Rows::new(input, COMMA, Place { offset: 0, line: 1 });
+        let mut row = Row::default();
+        assert!(rows.read(&mut row).unwrap());
+        assert_eq!(row.ending, Ending::TooLong);
+    }
+
+    #[test]
+    fn a_line_of_delimiters_alone_does_not_fill_the_memory() {
+        let endless = io::repeat(b',').take(1 << 24);
+        let mut rows = Rows::new(BufReader::new(endless), COMMA, Place { offset: 0, line: 1 });
         let mut row = Row::default();
         assert!(rows.read(&mut row).unwrap());
         assert_eq!(row.ending, Ending::TooLong);

@@ -13,7 +13,7 @@ use wrenchtime_connector::{Clock, Context, RemoteKey, RowIssue, content_hash};
 use wrenchtime_transport::Folder;
 
 use crate::body::Body;
-use crate::fault::Fault;
+use crate::fault::{Fault, Unsettled, Written};
 use crate::profile::{Entity, EntityKind, Lines, Lookup, Profile};
 use crate::table::{Reading, open};
 
@@ -119,18 +119,57 @@ impl Survey<'_> {
             self.entity.table.file.clone(),
             hash.to_owned(),
         ];
-        let lines = self
-            .entity
-            .lines
-            .iter()
-            .map(|lines| lines.table.file.as_str());
-        let targets = self.targets().map(|(_, target)| target.table.file.as_str());
-        for name in lines.chain(targets) {
+        for name in self.others() {
             parts.push(name.to_owned());
             parts.push(self.hash(name, &mut open(self.folder, name)?)?);
         }
         let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
         Ok(hex::encode(content_hash(&parts)))
+    }
+
+    /// Fails while one of the entity's files may still be written. Looked at after their state was named: who writes
+    /// later is noticed by that.
+    fn settled(&self, file: &File) -> Result<(), Fault> {
+        let settle = self.profile.settle;
+        if settle.is_zero() {
+            return Ok(());
+        }
+        let own = &self.entity.table.file;
+        let mut latest = (own.as_str(), modified(own, file)?);
+        for name in self.others() {
+            let modified = modified(name, &open(self.folder, name)?)?;
+            if modified > latest.1 {
+                latest = (name, modified);
+            }
+        }
+        let (name, modified) = latest;
+        let now = SystemTime::from(self.gate.clock.now());
+        let written = match now.duration_since(modified) {
+            Ok(age) => Written::Ago(age),
+            Err(ahead) => Written::Ahead(ahead.duration()),
+        };
+        let left = match written {
+            Written::Ago(age) => settle.saturating_sub(age),
+            Written::Ahead(by) => settle.saturating_add(by),
+        };
+        if left.is_zero() {
+            return Ok(());
+        }
+        let file = name.to_owned();
+        Err(Fault::Unsettled(Box::new(Unsettled {
+            file,
+            written,
+            settle,
+            left,
+        })))
+    }
+
+    /// Returns the names of the files that are read beside the entity's own.
+    fn others(&self) -> impl Iterator<Item = &str> {
+        let lines = self.entity.lines.iter();
+        let lines = lines.map(|lines| lines.table.file.as_str());
+        let targets = self.targets().map(|(_, target)| target.table.file.as_str());
+        lines.chain(targets)
     }
 
     fn targets(&self) -> impl Iterator<Item = (&Lookup, &Entity)> {
@@ -156,7 +195,14 @@ impl Survey<'_> {
         }
     }
 
-    /// Reads all files once. A file that is not whole fails here, before the first row is given out.
+    /// Reads all files once, from a state in which they may have been left. A file that is not whole fails here, before
+    /// the first row is given out.
+    pub(crate) fn begin(&self, found: Found) -> Result<Snapshot, Fault> {
+        self.settled(&found.file)?;
+        self.read(found)
+    }
+
+    /// Reads all files once more, in a state that a pass has begun with.
     pub(crate) fn read(&self, found: Found) -> Result<Snapshot, Fault> {
         let Found { token, file, hash } = found;
         let stamp = self.stamp(&file)?;
@@ -328,6 +374,13 @@ pub(crate) fn compared(cells: &[Option<&str>], columns: &[usize]) -> Option<Stri
 /// Writes a body as JSON.
 pub(crate) fn raw(body: &Body<'_>) -> Box<RawValue> {
     to_raw_value(body).expect("texts, flags and JSON under text keys can always be written")
+}
+
+fn modified(name: &str, file: &File) -> Result<SystemTime, Fault> {
+    let metadata = file.metadata();
+    metadata
+        .and_then(|metadata| metadata.modified())
+        .map_err(|source| Fault::io(name, source))
 }
 
 fn short_hash(key: &RemoteKey) -> [u8; 16] {

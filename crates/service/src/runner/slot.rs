@@ -72,6 +72,13 @@ struct Shared {
     next_at: Option<DateTime<Utc>>,
 }
 
+/// A run that begins: what it is for, what it is ended by, and what it tells its progress with.
+pub(super) struct Begun {
+    pub(super) order: SyncOrder,
+    pub(super) cancel: CancellationToken,
+    pub(super) progress: watch::Sender<RunProgress>,
+}
+
 struct Current {
     order: SyncOrder,
     cancel: CancellationToken,
@@ -103,25 +110,46 @@ impl Slot {
         SyncRequested::Queued
     }
 
-    pub(super) fn take_wanted(&self) -> Option<SyncOrder> {
-        self.shared().wanted.take()
+    pub(super) fn is_wanted(&self) -> bool {
+        self.shared().wanted.is_some()
     }
 
-    /// Shows a run as under way, and returns what it is ended by and tells its progress with.
-    pub(super) fn begin(
-        &self,
-        order: SyncOrder,
-    ) -> (CancellationToken, watch::Sender<RunProgress>) {
+    /// Wants a run by schedule, unless there is more to do.
+    pub(super) fn want_some(&self) {
+        self.shared()
+            .wanted
+            .get_or_insert_with(SyncOrder::scheduled);
+    }
+
+    pub(super) fn forget_wanted(&self) {
+        self.shared().wanted = None;
+    }
+
+    /// Turns the run that is wanted into the one under way, in one step: at any time it can be cancelled as the one or
+    /// the other. Nothing when it was cancelled before.
+    pub(super) fn begin(&self) -> Option<Begun> {
+        let mut shared = self.shared();
+        let order = shared.wanted.take()?;
         let cancel = CancellationToken::new();
         let (sender, progress) = watch::channel(RunProgress::default());
-        let mut shared = self.shared();
         shared.next_at = None;
         shared.current = Some(Current {
             order,
             cancel: cancel.clone(),
             progress,
         });
-        (cancel, sender)
+        Some(Begun {
+            order,
+            cancel,
+            progress: sender,
+        })
+    }
+
+    /// Tells what the run under way reads, once it is known.
+    pub(super) fn set_mode(&self, mode: Mode) {
+        if let Some(current) = &mut self.shared().current {
+            current.order.mode = Some(mode);
+        }
     }
 
     pub(super) fn end(&self) {
@@ -188,10 +216,18 @@ mod tests {
         let slot = Slot::new(CancellationToken::new());
         let order = SyncOrder::on_demand(Mode::Full, false);
         assert_eq!(slot.request(order), SyncRequested::Queued);
-        slot.take_wanted();
-        slot.begin(order);
+        assert!(slot.begin().is_some());
         assert_eq!(slot.request(order), SyncRequested::Joined);
         assert!(slot.cancel_run());
         assert_eq!(slot.request(order), SyncRequested::Queued);
+    }
+
+    #[test]
+    fn a_run_that_was_cancelled_before_it_began_does_not_begin() {
+        let slot = Slot::new(CancellationToken::new());
+        slot.want_some();
+        assert!(slot.cancel_run());
+        assert!(slot.begin().is_none());
+        assert!(!slot.cancel_run());
     }
 }

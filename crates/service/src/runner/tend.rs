@@ -1,29 +1,31 @@
 //! The task of one connection.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use tracing::{info, warn};
+use futures_util::FutureExt;
+use tracing::{error, info, warn};
 use wrenchtime_connector::Connector;
 use wrenchtime_model::ConnectionId;
 use wrenchtime_sync::Mode;
 
 use super::Runner;
-use super::slot::{Slot, SyncOrder};
+use super::slot::{Begun, Slot, SyncOrder};
 use crate::engine::{Job, RunEnd};
 use crate::storage::{SealedSettings, StoredConnection};
-use crate::{Error, Options, Result, Trigger};
+use crate::{Error, Options, Result, State, Trigger};
 
 /// What the task remembers between runs.
 #[derive(Default)]
 struct Memory {
-    /// When the last run began.
+    /// When the last run began, also one before the start of the service.
     last_start: Option<DateTime<Utc>>,
+    /// When the last run ended; nothing before the first one since the start of the service.
+    ended_at: Option<DateTime<Utc>>,
     /// Failed runs in a row that are worth trying again soon.
     failures: u32,
-    /// When the last of them ended.
-    failed_at: Option<DateTime<Utc>>,
     /// Runs in a row that found the source silent.
     silent: u32,
     /// The connector, as long as the settings stay.
@@ -42,17 +44,16 @@ impl Runner {
             }
             Err(error) => warn!(connection = %id, %error, "the last run is not known"),
         }
-        while let Some(order) = self.next_order(id, slot, &memory).await {
+        while self.next_run(id, slot, &memory).await {
             let permit = tokio::select! {
                 biased;
                 () = slot.stop.cancelled() => return,
                 permit = self.permits.acquire() => permit,
             };
-            let end = self.run_once(id, slot, &mut memory, order).await;
+            let end = self.run_once(id, slot, &mut memory).await;
             drop(permit);
             if end == RunEnd::Lost {
                 info!(connection = %id, "the connection is not run here any more");
-                self.slots().remove(&id);
                 return;
             }
             self.settle(id, &mut memory, &end).await;
@@ -68,22 +69,24 @@ impl Runner {
         }))
     }
 
-    /// Waits for the next run; nothing when the task is to end.
-    async fn next_order(
-        &self,
-        id: ConnectionId,
-        slot: &Slot,
-        memory: &Memory,
-    ) -> Option<SyncOrder> {
+    /// Waits until a run is wanted, which stays in the slot; false when the task is to end.
+    async fn next_run(&self, id: ConnectionId, slot: &Slot, memory: &Memory) -> bool {
         loop {
             if slot.stop.is_cancelled() {
-                return None;
+                return false;
             }
-            let wanted = slot.take_wanted();
             let due = match self.core.connection(id).await {
-                Ok(connection) if wanted.is_some() && connection.state.runs() => return wanted,
-                Ok(connection) => due(&self.core.options, &connection, memory),
-                Err(Error::NoConnection(_)) => return None,
+                Ok(connection) if connection.state.runs() => {
+                    if slot.is_wanted() {
+                        return true;
+                    }
+                    due(&self.core.options, &connection, memory)
+                }
+                Ok(_) => {
+                    slot.forget_wanted();
+                    None
+                }
+                Err(Error::NoConnection(_)) => return false,
                 Err(error) => {
                     warn!(connection = %id, %error, "when the next run is due is not known");
                     Some(self.core.clock.now() + self.core.options.first_gap)
@@ -91,39 +94,54 @@ impl Runner {
             };
             slot.set_next_at(due);
             let wait = due.map(|due| (due - self.core.clock.now()).to_std().unwrap_or_default());
-            if wait == Some(Duration::ZERO) {
-                return Some(SyncOrder::scheduled());
-            }
             tokio::select! {
                 biased;
-                () = slot.stop.cancelled() => return None,
+                () = slot.stop.cancelled() => return false,
                 () = slot.wake.notified() => {}
                 () = self.wait(wait) => {}
             }
             let now = self.core.clock.now();
             if due.is_some_and(|due| due <= now) {
-                let wanted = slot.take_wanted();
-                return wanted.or(Some(SyncOrder::scheduled()));
+                slot.want_some();
+                return true;
             }
         }
     }
 
     async fn wait(&self, wait: Option<Duration>) {
         match wait {
+            Some(Duration::ZERO) => {}
             Some(wait) => self.core.clock.sleep(wait).await,
             None => std::future::pending().await,
         }
     }
 
-    async fn run_once(
+    /// Makes the run that is wanted, unless it was cancelled while it waited for room. Whatever happens in it, a panic
+    /// of a connector too, it has an end, and the slot is free again.
+    async fn run_once(&self, id: ConnectionId, slot: &Slot, memory: &mut Memory) -> RunEnd {
+        memory.last_start = Some(self.core.clock.now());
+        let Some(begun) = slot.begin() else {
+            return RunEnd::Cancelled;
+        };
+        let run = AssertUnwindSafe(self.run_begun(id, slot, memory, begun)).catch_unwind();
+        let end = run.await.unwrap_or_else(|_panic| {
+            // Nobody knows in what state it left what it works with.
+            memory.connector = None;
+            error!(connection = %id, "a run ended in a panic: this is a fault of the program");
+            RunEnd::Failed("a fault of the program ended the run".to_owned())
+        });
+        slot.end();
+        end
+    }
+
+    async fn run_begun(
         &self,
         id: ConnectionId,
         slot: &Slot,
         memory: &mut Memory,
-        order: SyncOrder,
+        begun: Begun,
     ) -> RunEnd {
-        memory.last_start = Some(self.core.clock.now());
-        let job = match self.job(id, slot, memory, order).await {
+        let job = match self.job(id, slot, memory, begun).await {
             Ok(Some(job)) => job,
             Ok(None) => return RunEnd::Cancelled,
             Err(Error::NoConnection(_)) => return RunEnd::Lost,
@@ -132,13 +150,11 @@ impl Runner {
         };
         // At the end of the service a run is left where it is, unfinished: the next start goes on with the page after
         // the last one written. A cancelled one would have to read its listings from the beginning.
-        let end = tokio::select! {
+        tokio::select! {
             biased;
             () = slot.stop.cancelled() => RunEnd::Cancelled,
             end = self.syncs.run(job) => end,
-        };
-        slot.end();
-        end
+        }
     }
 
     /// Puts a run together; nothing where the connection is not to be read now.
@@ -147,7 +163,7 @@ impl Runner {
         id: ConnectionId,
         slot: &Slot,
         memory: &mut Memory,
-        mut order: SyncOrder,
+        begun: Begun,
     ) -> Result<Option<Job>> {
         let connection = self.core.connection(id).await?;
         if !connection.state.runs() {
@@ -155,21 +171,23 @@ impl Runner {
         }
         let connector = self.connector(&connection, memory)?;
         let mapper = self.core.mapper(&connection.system)?;
-        let mode = match order.mode {
+        let mode = match begun.order.mode {
             Some(mode) => mode,
             None => self.needed_mode(id).await?,
         };
-        order.mode = Some(mode);
-        let (cancel, progress) = slot.begin(order);
+        slot.set_mode(mode);
+        if begun.cancel.is_cancelled() {
+            return Ok(None);
+        }
         Ok(Some(Job {
             connection: id,
             connector,
             mapper,
             mode,
-            include_listings: order.on_demand,
-            accept_deletes: order.accept_deletes,
-            cancel,
-            progress,
+            include_listings: begun.order.on_demand,
+            accept_deletes: begun.order.accept_deletes,
+            cancel: begun.cancel,
+            progress: begun.progress,
         }))
     }
 
@@ -204,6 +222,7 @@ impl Runner {
 
     /// Draws the consequences of a run's end.
     async fn settle(&self, id: ConnectionId, memory: &mut Memory, end: &RunEnd) {
+        memory.ended_at = Some(self.core.clock.now());
         let (trigger, reason) = match end {
             RunEnd::Succeeded => (Some(Trigger::Succeeded), None),
             RunEnd::Refused(reason) => (Some(Trigger::Refused), Some(reason)),
@@ -215,16 +234,17 @@ impl Runner {
             RunEnd::Failed(reason) | RunEnd::Store(reason) => (None, Some(reason)),
             RunEnd::Cancelled | RunEnd::Lost => return,
         };
-        match end {
-            RunEnd::Unreachable(_) | RunEnd::Store(_) => {
-                memory.failures = memory.failures.saturating_add(1);
-                memory.failed_at = Some(self.core.clock.now());
-            }
-            _ => {
-                memory.failures = 0;
-                memory.failed_at = None;
-            }
-        }
+        let soon = match end {
+            RunEnd::Unreachable(_) | RunEnd::Store(_) => true,
+            // Only a run that reads something brings an offline connection back, whatever stood in the way of this one.
+            RunEnd::Failed(_) => self.is_offline(id).await,
+            _ => false,
+        };
+        memory.failures = if soon {
+            memory.failures.saturating_add(1)
+        } else {
+            0
+        };
         if !matches!(end, RunEnd::Unreachable(_) | RunEnd::Store(_)) {
             memory.silent = 0;
         }
@@ -240,26 +260,30 @@ impl Runner {
             warn!(connection = %id, %error, "the connection's state could not be written");
         }
     }
+
+    /// An unknown state counts as offline: a gap too many does less harm than one too few.
+    async fn is_offline(&self, id: ConnectionId) -> bool {
+        let connection = self.core.connection(id).await;
+        connection.map_or(true, |connection| connection.state == State::Offline)
+    }
 }
 
 /// Returns when a connection's next run is due by itself.
 fn due(options: &Options, connection: &StoredConnection, memory: &Memory) -> Option<DateTime<Utc>> {
-    if !connection.state.runs() {
-        return None;
-    }
-    let (from, wait) = match (memory.failed_at, connection.schedule) {
-        (Some(failed_at), _) => (failed_at, gap(options, memory.failures)),
-        (None, Some(every)) => (
+    let (from, wait) = match (memory.ended_at, connection.schedule) {
+        (Some(ended_at), _) if memory.failures > 0 => (ended_at, gap(options, memory.failures)),
+        (_, Some(every)) => (
             memory
                 .last_start
                 .unwrap_or_else(|| connection.created_at.as_datetime()),
             every,
         ),
+        (Some(ended_at), None) if connection.state == State::Offline => (ended_at, gap(options, 1)),
         // After a restart nobody remembers the failures; the source is asked at once.
-        (None, None) if connection.state == crate::State::Offline => {
+        (None, None) if connection.state == State::Offline => {
             (connection.state_since, Duration::ZERO)
         }
-        (None, None) => return None,
+        (_, None) => return None,
     };
     let spread = options.jitter.clamp(0.0, 1.0) * (rand::random::<f64>() * 2.0 - 1.0);
     let wait = TimeDelta::from_std(wait.mul_f64(1.0 + spread)).ok()?;

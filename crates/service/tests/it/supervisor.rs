@@ -3,10 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use serde_json::json;
-use tokio::sync::watch;
 use wrenchtime_connector::{Clock, Error, ErrorKind, ManualClock};
 use wrenchtime_memory::MemorySource;
 use wrenchtime_model::EventType;
@@ -14,44 +12,9 @@ use wrenchtime_service::sync::{Mode, Outcome, RunState};
 use wrenchtime_service::{Actor, MasterKey, Schedule, State, SyncRequest, SyncRequested};
 
 use crate::fixture::{Fixture, clock, until};
+use crate::stepped::Stepped;
 
-/// A clock that moves only when told, and wakes those whose time has come. Short waits, of the engine between two
-/// attempts, pass at once.
-#[derive(Clone, Debug)]
-struct Stepped {
-    now: watch::Sender<DateTime<Utc>>,
-}
-
-impl Stepped {
-    fn new() -> Self {
-        Self {
-            now: watch::Sender::new(clock().now()),
-        }
-    }
-
-    fn advance(&self, seconds: i64) {
-        self.now
-            .send_modify(|now| *now += TimeDelta::seconds(seconds));
-    }
-}
-
-#[async_trait]
-impl Clock for Stepped {
-    fn now(&self) -> DateTime<Utc> {
-        *self.now.borrow()
-    }
-
-    async fn sleep(&self, duration: Duration) {
-        if duration < Duration::from_secs(20) {
-            return;
-        }
-        let until = self.now() + TimeDelta::from_std(duration).unwrap();
-        let mut now = self.now.subscribe();
-        now.wait_for(|now| *now >= until).await.unwrap();
-    }
-}
-
-fn demand(mode: Mode) -> SyncRequest {
+pub(crate) fn demand(mode: Mode) -> SyncRequest {
     SyncRequest {
         mode,
         accept_deletes: false,

@@ -10,6 +10,7 @@ use sqlx::sqlite::{
     SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
 
+use super::mark::Mark;
 use super::{Inner, SqliteOptions, SqliteStore, migrate};
 use crate::OpenError;
 use crate::lock::DirectoryLock;
@@ -18,6 +19,8 @@ use crate::lock::DirectoryLock;
 const FILE: &str = "wrenchtime.db";
 /// What a database begins with.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+/// Bytes of its header.
+const HEADER_BYTES: u64 = 100;
 /// Measured on rows of two kilobytes: half as many pages to write as with 4096.
 const PAGE_SIZE: u32 = 8192;
 /// Writers queue behind each other; a large page takes a fraction of a second.
@@ -26,13 +29,14 @@ const WAIT_FOR_WRITER: Duration = Duration::from_secs(120);
 pub(super) async fn open(options: SqliteOptions) -> Result<SqliteStore, OpenError> {
     let lock = DirectoryLock::take(&options.directory)?;
     let file = options.directory.join(FILE);
-    check_header(&file)?;
+    let header = header(&file)?;
     let refused = |source| refused(&file, source);
     let writer = pool(1)
-        .connect_with(writing(&file))
+        .connect_with(writing(&file, has_vacuum_mode(&header)))
         .await
         .map_err(refused)?;
     migrate::migrate(&writer, &file).await?;
+    let mark = Mark::open(&writer, &file).await?;
     let readers = pool(options.readers.max(1))
         .connect_with(reading(&file))
         .await
@@ -43,13 +47,16 @@ pub(super) async fn open(options: SqliteOptions) -> Result<SqliteStore, OpenErro
             clock: options.clock,
             writer,
             readers,
+            mark,
             lock,
         }),
     })
 }
 
+/// Reads the header, empty when there is no file yet.
+///
 /// A file that is no database is told from one that cannot be opened before SQLite touches it.
-fn check_header(file: &Path) -> Result<(), OpenError> {
+fn header(file: &Path) -> Result<Vec<u8>, OpenError> {
     let refused = |source| OpenError::Directory {
         path: file.to_owned(),
         source,
@@ -57,19 +64,29 @@ fn check_header(file: &Path) -> Result<(), OpenError> {
     let mut header = Vec::new();
     match std::fs::File::open(file) {
         Ok(opened) => opened
-            .take(MAGIC.len() as u64)
+            .take(HEADER_BYTES)
             .read_to_end(&mut header)
             .map_err(refused)?,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(header),
         Err(error) => return Err(refused(error)),
     };
-    if header.is_empty() || header == MAGIC {
-        Ok(())
+    if header.is_empty() || header.starts_with(MAGIC) {
+        Ok(header)
     } else {
         Err(OpenError::NotADatabase {
             path: file.to_owned(),
         })
     }
+}
+
+/// Tells whether the file has its vacuum mode: largest root page and incremental flag are both there.
+fn has_vacuum_mode(header: &[u8]) -> bool {
+    let is_set = |at: std::ops::Range<usize>| {
+        header
+            .get(at)
+            .is_some_and(|bytes| bytes.iter().any(|byte| *byte != 0))
+    };
+    is_set(52..56) && is_set(64..68)
 }
 
 pub(super) fn refused(file: &Path, source: sqlx::Error) -> OpenError {
@@ -87,11 +104,15 @@ pub(super) fn refused(file: &Path, source: sqlx::Error) -> OpenError {
     }
 }
 
-fn writing(file: &Path) -> SqliteConnectOptions {
-    shared(file)
-        .create_if_missing(true)
-        .page_size(PAGE_SIZE)
-        .auto_vacuum(SqliteAutoVacuum::Incremental)
+fn writing(file: &Path, has_vacuum_mode: bool) -> SqliteConnectOptions {
+    let options = shared(file).create_if_missing(true).page_size(PAGE_SIZE);
+    // SQLite writes the mode's page even when it is the same, and a mere look must change no byte.
+    let options = if has_vacuum_mode {
+        options
+    } else {
+        options.auto_vacuum(SqliteAutoVacuum::Incremental)
+    };
+    options
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .pragma("secure_delete", "ON")

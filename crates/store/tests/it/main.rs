@@ -5,6 +5,7 @@
     reason = "helpers of tests end a test by panicking, and allow-in-tests covers test functions only"
 )]
 
+mod backups;
 mod connections;
 mod fixture;
 mod lists;

@@ -109,6 +109,35 @@ pub(crate) async fn a_full_run_takes_the_place_of_a_lesser_one<F: Fixture>() {
     );
 }
 
+pub(crate) async fn a_run_that_another_takes_the_place_of_leaves_no_marks<F: Fixture>() {
+    let fixture = F::new().await;
+    let lane = Lane::begin(&fixture).await;
+    lane.commit(vec![lane.document("a", "a")]).await;
+    let end = finish(lane.run, Outcome::Complete);
+    lane.store.finish_run(&lane.fence, end).await.unwrap();
+    let lesser = new_run(Mode::Incremental);
+    lane.store
+        .begin_run(&lane.fence, lesser.clone())
+        .await
+        .unwrap();
+    let mut page = lane.page(Vec::new());
+    page.run = lesser.id;
+    page.marks = Marks::Absent(vec![sort_key("a")]);
+    lane.store.commit(&lane.fence, page).await.unwrap();
+    let absence = Absence {
+        run: lesser.id,
+        entity: ENTITY,
+        by_seen: false,
+        observation: 9,
+    };
+    assert_eq!(missing_keys(&lane, &absence).await, ["a"]);
+    lane.store
+        .begin_run(&lane.fence, new_run(Mode::Full))
+        .await
+        .unwrap();
+    assert!(missing_keys(&lane, &absence).await.is_empty());
+}
+
 pub(crate) async fn first_runs_are_initial_until_one_succeeds<F: Fixture>() {
     for (outcome, still) in [
         (Outcome::Failed, true),
@@ -236,8 +265,8 @@ pub(crate) async fn everything_is_there_after_a_restart<F: Fixture>() {
     let mut page = lane.page(vec![lane.document("1", "pump"), lane.document("2", "fan")]);
     page.state = StreamState {
         bound: Some(Bound::Token("t".to_owned())),
-        pass: None,
         completed_at: Some(second(1)),
+        ..StreamState::default()
     };
     lane.store.commit(&lane.fence, page).await.unwrap();
     let (id, fence, run) = (lane.id, lane.fence, lane.run);

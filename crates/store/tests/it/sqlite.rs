@@ -1,6 +1,7 @@
 //! The promises on SQLite, and those that only a file makes.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,16 +11,17 @@ use sqlx::{Connection, Executor};
 use tempfile::TempDir;
 use wrenchtime_connector::ManualClock;
 use wrenchtime_model::{ConnectionId, Resource};
+use wrenchtime_service::storage::ConnectionStore;
 use wrenchtime_store::{OpenError, SqliteOptions, SqliteStore};
 use wrenchtime_sync::{Storage, StorageError};
 
 use crate::fixture::{DocumentWriteExt, Fixture, Lane, noon};
 
 #[derive(Debug)]
-struct SqliteFixture {
-    directory: TempDir,
+pub(crate) struct SqliteFixture {
+    pub(crate) directory: TempDir,
     clock: ManualClock,
-    store: SqliteStore,
+    pub(crate) store: SqliteStore,
 }
 
 fn options(directory: &Path, clock: &ManualClock) -> SqliteOptions {
@@ -86,6 +88,7 @@ crate::store_suite! { super::SqliteFixture:
         a_replaced_runner_writes_nothing
         an_unfinished_run_is_gone_on_with
         a_full_run_takes_the_place_of_a_lesser_one
+        a_run_that_another_takes_the_place_of_leaves_no_marks
         first_runs_are_initial_until_one_succeeds
         the_end_of_a_run_is_told
         a_run_leaves_checkpoints_and_no_marks
@@ -97,6 +100,7 @@ crate::store_suite! { super::SqliteFixture:
         the_log_is_read_with_records_as_they_are_now
         a_stretch_is_fanned_out_once
         an_endpoint_gets_nothing_logged_before_it
+        no_stretch_holds_events_from_both_sides_of_an_endpoints_beginning
         endpoints_read_back_as_they_were_added
         a_removed_endpoint_takes_its_deliveries_along
         a_taken_delivery_is_nobody_elses_until_its_lease_ends
@@ -146,7 +150,7 @@ async fn intrude(file: &Path) -> SqliteConnection {
     SqliteConnection::connect_with(&options).await.unwrap()
 }
 
-async fn opened(directory: &Path) -> Result<SqliteStore, OpenError> {
+pub(crate) async fn opened(directory: &Path) -> Result<SqliteStore, OpenError> {
     SqliteStore::open(options(directory, &ManualClock::new(noon()))).await
 }
 
@@ -325,6 +329,33 @@ async fn files_are_made_as_promised() {
         .await
         .unwrap();
     assert!(faults.is_empty());
+}
+
+#[tokio::test]
+async fn a_look_writes_nothing() {
+    let fixture = SqliteFixture::new().await;
+    let lane = Lane::begin(&fixture).await;
+    lane.commit(vec![lane.document("1", "pump")]).await;
+    fixture.store.meta_init("check", b"sealed").await.unwrap();
+    fixture.store.close().await;
+    let content = || {
+        let entries = std::fs::read_dir(fixture.directory.path()).unwrap();
+        let paths = entries.map(|entry| entry.unwrap().path());
+        paths
+            .map(|path| (path.clone(), std::fs::read(path).unwrap()))
+            .collect::<BTreeMap<_, _>>()
+    };
+    let before = content();
+    let again = opened(fixture.directory.path()).await.unwrap();
+    let kept = again.meta_init("check", b"another").await.unwrap();
+    assert_eq!(kept, b"sealed");
+    again.close().await;
+    let after = content();
+    let names = |files: &BTreeMap<PathBuf, _>| files.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(&before), names(&after));
+    for (path, bytes) in before {
+        assert!(after[&path] == bytes, "{} is another", path.display());
+    }
 }
 
 #[tokio::test]

@@ -193,6 +193,31 @@ pub(crate) async fn an_endpoint_gets_nothing_logged_before_it<F: Fixture>() {
     assert_eq!(got[0].created_at, second(3));
 }
 
+pub(crate) async fn no_stretch_holds_events_from_both_sides_of_an_endpoints_beginning<
+    F: Fixture,
+>() {
+    let fixture = F::new().await;
+    let log = Log::new(&fixture, 1, 3).await;
+    let (lane, late) = (&log.lane, endpoint(7));
+    lane.store.add_endpoint(&late).await.unwrap();
+    lane.commit(vec![
+        lane.document("later", "x"),
+        lane.document("last", "x"),
+    ])
+    .await;
+    let stretch = async |after| {
+        let events = lane.store.events_after(lane.id, after, 500).await.unwrap();
+        let told = events.iter().map(|told| told.event.sequence);
+        told.collect::<Vec<_>>()
+    };
+    assert_eq!(stretch(0).await, [1, 2, 3]);
+    assert_eq!(stretch(1).await, [2, 3]);
+    assert_eq!(stretch(3).await, [4, 5]);
+    assert!(log.fan_out(0, 3).await);
+    lane.store.remove_endpoint(late.id).await.unwrap();
+    assert_eq!(stretch(0).await, [1, 2, 3, 4, 5]);
+}
+
 pub(crate) async fn endpoints_read_back_as_they_were_added<F: Fixture>() {
     let fixture = F::new().await;
     let log = Log::new(&fixture, 2, 0).await;

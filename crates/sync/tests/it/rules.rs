@@ -302,16 +302,94 @@ async fn a_quiet_source_is_asked_what_the_cursors_need_and_no_more() {
     assert_eq!(after.events, before.events + 1);
 }
 
-#[tokio::test]
-async fn a_snapshot_that_did_not_change_is_not_read() {
-    let shape = Shape {
+fn snapshots() -> Shape {
+    Shape {
         changes: None,
         token: true,
         listing_sorted: false,
         deletes: Deletes::Absent,
         fetch_limit: None,
         ..Shape::default()
-    };
+    }
+}
+
+fn mapper(
+    version: &'static str,
+    refuses: Option<u32>,
+) -> std::sync::Arc<crate::support::TestMapper> {
+    std::sync::Arc::new(crate::support::TestMapper { version, refuses })
+}
+
+#[tokio::test]
+async fn a_snapshot_that_did_not_change_is_mapped_by_another_mapping() {
+    let mut world = World::with_rows(snapshots(), 9);
+    world.run(Mode::Full).await.unwrap();
+    world.mapper = mapper("2", None);
+    world.run(Mode::Incremental).await.unwrap();
+    let mapped = world.storage.documents(world.connection);
+    assert!(mapped.iter().all(|document| document.row.mapped_by == "2"));
+    world.source.asked();
+    world.run(Mode::Incremental).await.unwrap();
+    assert_eq!(world.source.asked().len(), 1);
+}
+
+#[tokio::test]
+async fn a_snapshot_with_a_row_that_broke_stays_partial_until_it_is_mended() {
+    let mut world = World::with_rows(snapshots(), 9);
+    world.mapper = mapper("1", Some(4));
+    for mode in [Mode::Full, Mode::Incremental, Mode::Incremental] {
+        let report = world.run(mode).await.unwrap();
+        assert_eq!(report.outcome, Outcome::Partial);
+    }
+    world.mapper = mapper("2", None);
+    for _ in 0..2 {
+        let report = world.run(Mode::Incremental).await.unwrap();
+        assert_eq!(report.outcome, Outcome::Complete);
+        world.assert_true();
+    }
+    world.source.asked();
+    world.run(Mode::Incremental).await.unwrap();
+    assert_eq!(world.source.asked().len(), 1);
+}
+
+#[tokio::test]
+async fn a_snapshot_that_goes_back_after_one_that_is_not_believed_is_read() {
+    let world = World::with_rows(snapshots(), 9);
+    world.run(Mode::Full).await.unwrap();
+    let before = world.source.snapshot();
+    world.put(20, 70);
+    world.source.spoil(3, false);
+    let report = world.run(Mode::Incremental).await.unwrap();
+    assert_eq!(report.outcome, Outcome::Partial);
+    world.source.restore(before);
+    world.source.mend();
+    world.run(Mode::Incremental).await.unwrap();
+    world.assert_true();
+}
+
+#[tokio::test]
+async fn rows_are_expected_once() {
+    for sorted in [true, false] {
+        for call in [None, Some(2), Some(4)] {
+            let shape = Shape {
+                listing_sorted: sorted,
+                ..snapshots()
+            };
+            let world = World::with_rows(shape, 14);
+            if let Some(call) = call {
+                world.storage.fail(wrenchtime_sync::Fault::After(call));
+                world.run(Mode::Full).await.unwrap_err();
+                world.storage.recover();
+            }
+            let report = world.run(Mode::Full).await.unwrap();
+            assert_eq!(report.progress.rows_expected, Some(14), "{sorted} {call:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_snapshot_that_did_not_change_is_not_read() {
+    let shape = snapshots();
     let world = World::with_rows(shape, 9);
     world.run(Mode::Full).await.unwrap();
     world.source.asked();

@@ -252,6 +252,11 @@ impl Source {
         self.lock().unreadable.insert(key, tells_key);
     }
 
+    /// Makes all rows readable.
+    pub(crate) fn mend(&self) {
+        self.lock().unreadable.clear();
+    }
+
     /// Does something just before the request of this number is answered, counted from 1 on from now.
     pub(crate) fn at_request(&self, number: usize, what: impl FnOnce(&Self) + Send + 'static) {
         let mut state = self.lock();
@@ -557,6 +562,8 @@ impl Connector for Source {
             Some(cursor) => serde_json::from_str(cursor.as_str()).unwrap(),
             None => (None, version),
         };
+        let total = self.rows_behind(&state, (entity, info), (from.as_ref(), None));
+        let total = u64::try_from(total.len()).unwrap();
         let mut rows = self.rows_behind(&state, (entity, info), (from.as_ref(), after));
         let mut limit = usize::try_from(info.page_limit).unwrap();
         if self.shape.short_pages {
@@ -574,6 +581,7 @@ impl Connector for Source {
         rows.truncate(limit);
         Ok(self
             .page(&state, (entity, info), rows, next)
+            .with_total(Some(total))
             .with_source_time(Some(now)))
     }
 

@@ -8,7 +8,7 @@ use wrenchtime_clock::Clock;
 use wrenchtime_egress::Policy;
 use wrenchtime_webhooks::{AttemptOutcome, DeliveryId, DeliveryStore, Received, Refused, Turn};
 
-use crate::support::World;
+use crate::support::{SEALED_ELSEWHERE, World};
 
 fn loopback() -> Policy {
     Policy::allowing(["127.0.0.0/8".parse().unwrap()])
@@ -223,25 +223,119 @@ async fn a_delivery_given_up_is_sent_again_by_hand() {
 }
 
 #[tokio::test]
-async fn the_loop_wakes_delivers_and_stops() {
+async fn a_secret_that_does_not_open_fails_by_the_plan() {
     let world = World::new(loopback()).await;
+    answer(&world, ResponseTemplate::new(200)).await;
+    world
+        .store
+        .with(|state| state.endpoints[0].sealed_secret = SEALED_ELSEWHERE.to_vec());
+    world.log();
+    let turn = world.dispatcher.turn().await.unwrap();
+    assert_eq!((turn.attempts, turn.delivered), (1, 0));
+    assert!(world.receiver.received_requests().await.unwrap().is_empty());
+    world.store.with(|state| {
+        let attempt = &state.attempts[0];
+        assert!(matches!(attempt.outcome, AttemptOutcome::RetryAt(_)));
+        let error = attempt.error.as_deref().unwrap();
+        assert!(
+            error.contains("secret") && !error.contains("canary"),
+            "{error}"
+        );
+    });
+    world.clock.advance(Duration::from_secs(73 * 3600));
+    world.dispatcher.turn().await.unwrap();
+    world.clock.advance(Duration::from_secs(73 * 3600));
+    assert_eq!(world.dispatcher.turn().await.unwrap(), Turn::default());
+    let last = world.store.with(|state| state.attempts[1].outcome.clone());
+    assert_eq!(last, AttemptOutcome::Failed);
+}
+
+/// Gives others their turn until this holds.
+async fn until(holds: impl Fn() -> bool) {
+    let limit = std::time::Instant::now() + Duration::from_secs(8);
+    while !holds() {
+        assert!(
+            std::time::Instant::now() < limit,
+            "it takes as long as an attempt"
+        );
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn the_loop_wakes_delivers_and_stops() {
+    let world = World::in_real_time(loopback()).await;
     answer(&world, ResponseTemplate::new(200)).await;
     let cancel = tokio_util::sync::CancellationToken::new();
     let waker = world.dispatcher.waker();
     world.log();
     waker.notify_one();
     let stop = async {
-        while world.store.with(|state| state.attempts.is_empty()) {
-            tokio::task::yield_now().await;
-        }
+        until(|| world.store.with(|state| !state.attempts.is_empty())).await;
         cancel.cancel();
-        waker.notify_one();
     };
     tokio::join!(
         world.dispatcher.run(Duration::from_secs(1), cancel.clone()),
         stop
     );
     assert_eq!(world.store.with(|state| state.attempts.len()), 1);
+}
+
+#[tokio::test]
+async fn an_endpoint_that_never_answers_delays_nobody() {
+    const BACKLOG: usize = 20;
+    let world = World::in_real_time(loopback()).await;
+    answer(&world, ResponseTemplate::new(200)).await;
+    // Connections are made by the system, and nobody reads what they say.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent_url = format!("http://{}/hook", silent.local_addr().unwrap());
+    let silent_id = world.add_endpoint(&silent_url).await;
+    for _ in 0..BACKLOG {
+        world.log();
+    }
+    let working = world
+        .dispatcher
+        .run(Duration::from_secs(1), Default::default());
+    let arrived = async {
+        until(|| world.store.with(|state| state.attempts.len() >= BACKLOG)).await;
+        // What is logged meanwhile arrives too.
+        world.log();
+        world.dispatcher.waker().notify_one();
+        until(|| world.store.with(|state| state.attempts.len() > BACKLOG)).await;
+    };
+    tokio::select! {
+        () = working => panic!("it was not told to stop"),
+        () = arrived => {}
+    }
+    world.store.with(|state| {
+        let mut outcomes = state.attempts.iter().map(|attempt| &attempt.outcome);
+        assert!(outcomes.all(|outcome| *outcome == AttemptOutcome::Delivered));
+        let held: Vec<_> = state.leases.keys().collect();
+        assert_eq!(held.len(), 4, "of the silent one, as many as it may have");
+        let of = |id: &DeliveryId| state.messages[id].0.endpoint;
+        assert!(held.into_iter().all(|id| of(id) == silent_id));
+    });
+}
+
+#[tokio::test]
+async fn an_attempt_under_way_comes_to_its_end_before_the_loop_stops() {
+    let world = World::in_real_time(loopback()).await;
+    let slowly = ResponseTemplate::new(200).set_delay(Duration::from_millis(300));
+    answer(&world, slowly).await;
+    world.log();
+    let cancel = tokio_util::sync::CancellationToken::new();
+    let stop = async {
+        until(|| world.store.with(|state| !state.leases.is_empty())).await;
+        cancel.cancel();
+    };
+    tokio::join!(
+        world.dispatcher.run(Duration::from_secs(1), cancel.clone()),
+        stop
+    );
+    world.store.with(|state| {
+        assert_eq!(state.attempts.len(), 1);
+        assert_eq!(state.attempts[0].outcome, AttemptOutcome::Delivered);
+    });
 }
 
 #[test]

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use wiremock::MockServer;
-use wrenchtime_clock::ManualClock;
+use wrenchtime_clock::{Clock, ManualClock, SystemClock};
 use wrenchtime_egress::Policy;
 use wrenchtime_model::{ConnectionId, EndpointId, Event, EventBody, EventType, Timestamp};
 use wrenchtime_webhooks::{
@@ -23,7 +23,17 @@ pub(crate) struct State {
     pub(crate) positions: BTreeMap<ConnectionId, u64>,
     pub(crate) endpoints: Vec<Endpoint>,
     pub(crate) messages: BTreeMap<DeliveryId, (Message, u32, Option<DateTime<Utc>>)>,
+    pub(crate) leases: BTreeMap<DeliveryId, DateTime<Utc>>,
     pub(crate) attempts: Vec<Attempt>,
+}
+
+impl State {
+    /// Deliveries of an endpoint that somebody holds.
+    fn held(&self, endpoint: EndpointId, now: DateTime<Utc>) -> usize {
+        let held = self.leases.iter().filter(|(_, until)| **until > now);
+        held.filter(|(id, _)| self.messages[id].0.endpoint == endpoint)
+            .count()
+    }
 }
 
 /// Keeps everything under one lock: each method is atomic.
@@ -133,41 +143,47 @@ impl DeliveryStore for MemoryDeliveries {
         &self,
         now: DateTime<Utc>,
         lease_until: DateTime<Utc>,
-        _: u32,
-        _: u32,
+        limit: u32,
+        per_endpoint: u32,
     ) -> Result<Vec<DueDelivery>, StoreError> {
         Ok(self.with(|state| {
-            let State {
-                messages,
-                endpoints,
-                ..
-            } = state;
-            messages
-                .values_mut()
-                .filter(|(_, _, due)| due.is_some_and(|due| due <= now))
-                .filter_map(|(message, attempts, due)| {
-                    let endpoint = endpoints
-                        .iter()
-                        .find(|endpoint| endpoint.id == message.endpoint)?;
-                    if endpoint.disabled.is_some() {
-                        return None;
-                    }
-                    *due = Some(lease_until);
-                    Some(DueDelivery {
-                        id: message.id,
-                        endpoint: endpoint.clone(),
-                        body: message.body.clone(),
-                        created_at: message.created_at,
-                        attempts: *attempts,
-                        plan_started_at: message.created_at,
-                    })
-                })
-                .collect()
+            let mut due: Vec<_> = state
+                .messages
+                .values()
+                .filter_map(|(message, _, due)| Some(((*due)?, message.sequence, message.id)))
+                .filter(|(due, _, _)| *due <= now)
+                .collect();
+            due.sort_unstable();
+            let mut taken = Vec::new();
+            for (_, _, id) in due {
+                let endpoint = state.messages[&id].0.endpoint;
+                let Some(endpoint) = state.endpoints.iter().find(|one| one.id == endpoint) else {
+                    continue;
+                };
+                let is_full = state.held(endpoint.id, now) >= per_endpoint as usize;
+                if endpoint.disabled.is_some() || is_full || taken.len() >= limit as usize {
+                    continue;
+                }
+                let endpoint = endpoint.clone();
+                state.leases.insert(id, lease_until);
+                let (message, attempts, due) = state.messages.get_mut(&id).unwrap();
+                *due = Some(lease_until);
+                taken.push(DueDelivery {
+                    id,
+                    endpoint,
+                    body: message.body.clone(),
+                    created_at: message.created_at,
+                    attempts: *attempts,
+                    plan_started_at: message.created_at,
+                });
+            }
+            taken
         }))
     }
 
     async fn record_attempt(&self, attempt: Attempt) -> Result<(), StoreError> {
         self.with(|state| {
+            state.leases.remove(&attempt.delivery);
             let (message, attempts, due) = state.messages.get_mut(&attempt.delivery).unwrap();
             *attempts += 1;
             *due = match &attempt.outcome {
@@ -208,9 +224,12 @@ impl DeliveryStore for MemoryDeliveries {
     }
 }
 
-/// Keeps secrets as they are.
+/// Keeps secrets as they are, and opens none that was put down as [`SEALED_ELSEWHERE`].
 #[derive(Debug)]
 pub(crate) struct Plain;
+
+/// A secret that does not open.
+pub(crate) const SEALED_ELSEWHERE: &[u8] = b"sealed under a canary key";
 
 impl EndpointSecrets for Plain {
     fn seal(&self, _: EndpointId, secret: &SecretString) -> Result<Vec<u8>, StoreError> {
@@ -218,6 +237,9 @@ impl EndpointSecrets for Plain {
     }
 
     fn open(&self, _: EndpointId, sealed: &[u8]) -> Result<SecretString, StoreError> {
+        if sealed == SEALED_ELSEWHERE {
+            return Err(StoreError::new("open a signing secret"));
+        }
         Ok(SecretString::from(
             String::from_utf8(sealed.to_vec()).unwrap(),
         ))
@@ -236,15 +258,25 @@ pub(crate) struct World {
 impl World {
     /// A receiver on loopback with one endpoint for it, and a dispatcher with this policy.
     pub(crate) async fn new(egress: Policy) -> Self {
-        let store = Arc::new(MemoryDeliveries::default());
         let clock = ManualClock::new("2031-05-01T12:00:00Z".parse().unwrap());
+        let told = Arc::new(clock.clone());
+        Self::build(egress, clock, told).await
+    }
+
+    /// The same by the machine's clock, for what goes on while an attempt is under way.
+    pub(crate) async fn in_real_time(egress: Policy) -> Self {
+        let clock = ManualClock::new(SystemClock.now());
+        Self::build(egress, clock, Arc::new(SystemClock)).await
+    }
+
+    async fn build(egress: Policy, clock: ManualClock, told: Arc<dyn Clock>) -> Self {
+        let store = Arc::new(MemoryDeliveries::default());
         let receiver = MockServer::start().await;
         let key = SigningKey::generate();
         let events: Arc<dyn EventSource> = Arc::<MemoryDeliveries>::clone(&store);
         let deliveries: Arc<dyn DeliveryStore> = Arc::<MemoryDeliveries>::clone(&store);
         let parts =
-            DispatcherParts::new(events, deliveries, Arc::new(Plain), Arc::new(clock.clone()))
-                .with_egress(egress);
+            DispatcherParts::new(events, deliveries, Arc::new(Plain), told).with_egress(egress);
         let dispatcher = Dispatcher::try_new(parts).unwrap();
         let world = Self {
             store,

@@ -32,6 +32,8 @@ pub(super) struct ProfileText {
     pub(super) yes: Vec<String>,
     #[serde(default)]
     pub(super) no: Vec<String>,
+    #[serde(default = "ten")]
+    pub(super) settle_seconds: u32,
     pub(super) entities: EntitiesText,
 }
 
@@ -199,4 +201,8 @@ fn double_quote() -> String {
 
 fn full_stop() -> String {
     ".".to_owned()
+}
+
+fn ten() -> u32 {
+    10
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use chrono::{NaiveDate, NaiveDateTime};
 use chrono_tz::Tz;
@@ -15,6 +16,9 @@ use super::{
 };
 use crate::rows::Dialect;
 use crate::suggest::did_you_mean;
+
+/// In seconds. A file that is left alone only between syncs would never be read.
+const LONGEST_SETTLE: u32 = 300;
 
 /// What is wrong, collected.
 type Faults = Vec<String>;
@@ -43,6 +47,12 @@ pub(super) fn profile(raw: ProfileText, text: &str) -> Result<Profile, ProfileEr
     if entities.is_empty() {
         faults.push("entities: at least one is needed".to_owned());
     }
+    if raw.settle_seconds > LONGEST_SETTLE {
+        faults.push(format!(
+            "settle_seconds: {} is more than {LONGEST_SETTLE}, the longest that a sync waits",
+            raw.settle_seconds
+        ));
+    }
     if raw
         .identity
         .as_deref()
@@ -57,6 +67,7 @@ pub(super) fn profile(raw: ProfileText, text: &str) -> Result<Profile, ProfileEr
         identity: raw.identity,
         dialect,
         formats,
+        settle: Duration::from_secs(u64::from(raw.settle_seconds)),
         entities,
         text: text.to_owned(),
     })

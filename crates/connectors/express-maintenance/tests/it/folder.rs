@@ -1,9 +1,10 @@
 //! A folder of exports, and connectors to it.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
 use std::sync::Arc;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use tempfile::TempDir;
 use wrenchtime_connector::{
@@ -97,6 +98,15 @@ impl Exports {
         let hidden = self.dir.path().join(format!(".{name}.tmp"));
         fs::write(&hidden, text).unwrap();
         fs::rename(hidden, self.dir.path().join(name)).unwrap();
+    }
+
+    /// Lets a file be written so many seconds before the connector's now, or after it.
+    pub(crate) fn written(&self, name: &str, seconds_ago: i64) {
+        let noon: DateTime<Utc> = "2031-05-01T12:00:00Z".parse().unwrap();
+        let at = noon - TimeDelta::seconds(seconds_ago);
+        let path = self.dir.path().join(name);
+        let file = File::options().write(true).open(path).unwrap();
+        file.set_modified(at.into()).unwrap();
     }
 
     /// Adds rows to a file.

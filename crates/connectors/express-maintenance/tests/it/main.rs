@@ -11,3 +11,4 @@ mod mapping;
 mod profile;
 mod reading;
 mod sandbox;
+mod settling;

@@ -71,6 +71,11 @@ fn what_is_needed_is_asked_for() {
 fn signs_and_formats_are_checked() {
     broken("format = 1", "format = 2", &["format: 2 is not known"]);
     broken(
+        "settle_seconds = 10",
+        "settle_seconds = 301",
+        &["settle_seconds: 301 is more than 300, the longest that a sync waits"],
+    );
+    broken(
         "encoding = \"utf-8\"",
         "encoding = \"windows-1252\"",
         &["`windows-1252` cannot be read yet, export the files as utf-8"],

@@ -8,7 +8,7 @@ use wrenchtime_connector::SortKey;
 use wrenchtime_model::{ConnectionId, RunId};
 use wrenchtime_sync::{Absence, Fence, KnownRow, PageOutcome, Removal, RunProgress};
 
-use super::commit::{add_outcome, run_under_way};
+use super::commit::run_under_way;
 use super::known::{KNOWN_COLUMNS, KnownColumns, known_row, push_keys};
 use super::{KEYS_AT_ONCE, bulk};
 use crate::codec;
@@ -149,7 +149,7 @@ pub(super) async fn remove(
         .fetch_one(&mut *tx)
         .await?;
     let mut progress: RunProgress = codec::from_json(&progress)?;
-    add_outcome(&mut progress, &outcome);
+    progress.add(&outcome);
     sqlx::query("UPDATE runs SET progress = ? WHERE row = ?")
         .bind(codec::to_json(&progress)?)
         .bind(run)

@@ -159,27 +159,11 @@ async fn write_progress(
     mut progress: RunProgress,
     outcome: &PageOutcome,
 ) -> Result<(), Fault> {
-    add_outcome(&mut progress, outcome);
+    progress.add(outcome);
     sqlx::query("UPDATE runs SET progress = ? WHERE row = ?")
         .bind(codec::to_json(&progress)?)
         .bind(run)
         .execute(tx)
         .await?;
     Ok(())
-}
-
-/// Counts what a commit changed.
-pub(super) fn add_outcome(progress: &mut RunProgress, outcome: &PageOutcome) {
-    for (resource, count) in &outcome.created {
-        progress.resources.entry(*resource).or_default().created += count;
-    }
-    for (resource, count) in &outcome.changed {
-        progress.resources.entry(*resource).or_default().changed += count;
-    }
-    for (resource, count) in &outcome.unchanged {
-        progress.resources.entry(*resource).or_default().unchanged += count;
-    }
-    for (resource, count) in &outcome.deleted {
-        progress.resources.entry(*resource).or_default().deleted += count;
-    }
 }

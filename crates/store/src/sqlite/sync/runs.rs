@@ -114,9 +114,9 @@ pub(in crate::sqlite) async fn cancel_unfinished(
     .bind(at)
     .bind(codec::to_name(&Outcome::Cancelled)?)
     .bind(lane)
-    .execute(tx)
+    .execute(&mut *tx)
     .await?;
-    Ok(())
+    drop_marks(tx, lane).await
 }
 
 pub(super) async fn finish(
@@ -150,6 +150,7 @@ pub(super) async fn finish(
     lane.store(&mut tx).await?;
     clean_up(&mut tx, lane.row).await?;
     tx.commit().await?;
+    store.note_mark(&store.inner.readers).await;
     Ok(report)
 }
 

@@ -34,10 +34,13 @@ pub(super) async fn after(
     let Some(lane) = connection::row_of(&mut tx, connection).await? else {
         return Ok(Vec::new());
     };
+    // A message tells of neighbours: none may stand on both sides of where an endpoint's events begin.
     let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
         "SELECT {EVENT_COLUMNS}, {RECORD_COLUMNS}, NULL FROM events e \
          LEFT JOIN records r ON r.connection = e.connection AND r.resource = e.resource AND r.id = e.record \
-         WHERE e.connection = ? AND e.sequence > ? ORDER BY e.sequence LIMIT ?"
+         WHERE e.connection = ?1 AND e.sequence > ?2 AND e.sequence <= ifnull((SELECT min(s.sequence) \
+         FROM webhook_starts s WHERE s.connection = ?1 AND s.sequence > ?2), {MAX}) ORDER BY e.sequence LIMIT ?3",
+        MAX = i64::MAX
     )))
     .bind(lane)
     .bind(codec::signed(after))

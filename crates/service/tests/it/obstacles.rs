@@ -1,0 +1,194 @@
+//! What stands in a run's way ends that run, not the connection's syncing.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use wrenchtime_connector::{
+    Clock, Connector, ConnectorInfo, Error, ErrorKind, Factory, NamedFunction, Retry, Settings,
+    Systems,
+};
+use wrenchtime_memory::{MemoryFactory, MemorySource};
+use wrenchtime_model::ConnectionId;
+use wrenchtime_service::sync::{Mode, Outcome};
+use wrenchtime_service::{MasterKey, Options, Schedule, Service, State};
+
+use crate::fixture::{Fixture, clock, options, parts, until};
+use crate::stepped::Stepped;
+use crate::supervisor::demand;
+
+/// A system whose connectors cannot be made any more; counts the tries.
+#[derive(Debug)]
+struct Broken {
+    memory: MemoryFactory,
+    tries: AtomicI64,
+}
+
+impl Factory for Broken {
+    fn info(&self) -> &ConnectorInfo {
+        self.memory.info()
+    }
+
+    fn default_mapping(&self) -> &str {
+        self.memory.default_mapping()
+    }
+
+    fn functions(&self) -> &'static [NamedFunction] {
+        self.memory.functions()
+    }
+
+    fn connect(&self, _settings: &Settings) -> Result<Arc<dyn Connector>, Error> {
+        self.tries.fetch_add(1, Ordering::SeqCst);
+        Err(Error::new(
+            ErrorKind::Invalid,
+            "connect: the settings do not fit",
+        ))
+    }
+}
+
+/// Leaves a connection without a schedule in the store that is offline.
+async fn leave_offline(directory: &Path, source: &MemorySource, key: &MasterKey) -> ConnectionId {
+    let clock = Arc::new(clock());
+    let fixture = Fixture::open(directory, clock, source, key).await.unwrap();
+    let id = fixture.connect(Schedule::OnDemand, false).await;
+    for _ in 0..500 {
+        source.fail_next(Error::new(ErrorKind::Unavailable, "read: no answer"));
+    }
+    fixture.service.start(None).await.unwrap();
+    let wanted = demand(Mode::Full);
+    fixture.service.start_sync(id, wanted).await.unwrap();
+    until("it is offline", async || {
+        fixture.state(id).await == State::Offline
+    })
+    .await;
+    fixture.close().await;
+    id
+}
+
+#[tokio::test]
+async fn an_offline_connection_waits_longer_and_longer_whatever_fails() {
+    let directory = tempfile::tempdir().unwrap();
+    let (source, key) = (MemorySource::new(), MasterKey::generate());
+    let id = leave_offline(directory.path(), &source, &key).await;
+
+    let clock = Stepped::new();
+    clock.advance(1_000_000);
+    let (mut parts, store) = parts(directory.path(), Arc::new(clock.clone()), &source, &key).await;
+    let broken = Arc::new(Broken {
+        memory: MemoryFactory::new(source.clone()),
+        tries: AtomicI64::new(0),
+    });
+    parts.systems = Systems::new([Arc::clone(&broken) as _]);
+    let service = Service::open(parts).await.unwrap();
+    let fixture = Fixture {
+        service,
+        store,
+        source,
+    };
+    fixture.service.start(None).await.unwrap();
+    for (tries, gap) in [(1, 30), (2, 60), (3, 120), (4, 240)] {
+        until("the next run is planned", async || {
+            let next = fixture.service.status(id).await.unwrap().next_sync_at;
+            assert!(broken.tries.load(Ordering::SeqCst) <= tries);
+            next == Some(clock.now() + TimeDelta::seconds(gap))
+        })
+        .await;
+        assert_eq!(broken.tries.load(Ordering::SeqCst), tries);
+        clock.advance(gap);
+    }
+    assert_eq!(fixture.state(id).await, State::Offline);
+    fixture.close().await;
+}
+
+#[tokio::test]
+async fn a_panic_ends_a_run_and_the_next_is_made() {
+    let directory = tempfile::tempdir().unwrap();
+    let fixture = Fixture::new(directory.path(), Arc::new(Stepped::new())).await;
+    let id = fixture.connect(Schedule::OnDemand, false).await;
+    let asked = fixture.source.requests().len();
+    fixture
+        .source
+        .at_request(asked + 1, |_| panic!("a fault of the connector"));
+    fixture.service.start(None).await.unwrap();
+    let wanted = demand(Mode::Full);
+    fixture.service.start_sync(id, wanted).await.unwrap();
+    until("it panicked", async || {
+        fixture.source.requests().len() > asked
+    })
+    .await;
+    until("nothing is under way", async || {
+        !fixture.service.cancel_sync(id).await.unwrap()
+    })
+    .await;
+    fixture.service.start_sync(id, wanted).await.unwrap();
+    until("a run is complete", async || {
+        let runs = fixture.runs(id).await;
+        runs.iter()
+            .any(|run| matches!(run.finished, Some((_, Outcome::Complete))))
+    })
+    .await;
+    fixture.close().await;
+}
+
+/// One run at a time.
+fn narrow() -> Options {
+    let mut options = options();
+    options.concurrent_runs = 1;
+    options
+}
+
+#[tokio::test]
+async fn a_run_that_waits_for_room_can_be_cancelled() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = Stepped::new();
+    let source = MemorySource::new();
+    let key = MasterKey::generate();
+    let (mut parts, store) = parts(directory.path(), Arc::new(clock.clone()), &source, &key).await;
+    parts.options = narrow();
+    let service = Service::open(parts).await.unwrap();
+    let fixture = Fixture {
+        service,
+        store,
+        source,
+    };
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        ids.push(fixture.connect(Schedule::OnDemand, false).await);
+    }
+    // The first run stands in the room until the time moves.
+    let busy = Error::new(ErrorKind::Unavailable, "read: busy")
+        .with_retry(Retry::After(Some(Duration::from_secs(60))));
+    fixture.source.fail_next(busy);
+    let asked = fixture.source.requests().len();
+    fixture.service.start(None).await.unwrap();
+    let request = async |at: usize| {
+        let wanted = demand(Mode::Full);
+        fixture.service.start_sync(ids[at], wanted).await.unwrap();
+    };
+    request(0).await;
+    until("the first run waits", async || {
+        fixture.source.requests().len() > asked
+    })
+    .await;
+    request(1).await;
+    let mut looks = 0;
+    until("the second stands in line", async || {
+        looks += 1;
+        looks > 10
+    })
+    .await;
+    assert!(fixture.service.cancel_sync(ids[1]).await.unwrap());
+    request(2).await;
+    clock.advance(60);
+    // Room is given in the order of asking: when the third had its turn, the second would have had it.
+    until("the third run ended", async || {
+        let runs = fixture.runs(ids[2]).await;
+        runs.iter().any(|run| run.finished.is_some())
+    })
+    .await;
+    assert!(fixture.runs(ids[1]).await.is_empty());
+    assert!(!fixture.service.cancel_sync(ids[1]).await.unwrap());
+    fixture.close().await;
+}
