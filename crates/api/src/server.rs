@@ -1,5 +1,7 @@
 //! The server: plain HTTP/1.1 with limits on everything that a client could hold open.
 
+mod draining;
+
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +15,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
+
+use self::draining::Draining;
 
 /// What a client may use.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -30,6 +34,8 @@ pub struct Limits {
     pub body_timeout: Duration,
     /// How long an answer may take. 60 seconds by default.
     pub answer_timeout: Duration,
+    /// How long a client may take nothing of an answer that waits for it. 30 seconds by default.
+    pub write_timeout: Duration,
     /// How long requests under way have to come to their end at a shutdown. 20 seconds by default.
     pub grace: Duration,
 }
@@ -43,6 +49,7 @@ impl Default for Limits {
             body_bytes: 1024 * 1024,
             body_timeout: Duration::from_secs(30),
             answer_timeout: Duration::from_secs(60),
+            write_timeout: Duration::from_secs(30),
             grace: Duration::from_secs(20),
         }
     }
@@ -50,7 +57,7 @@ impl Default for Limits {
 
 /// Serves until `shutdown` is cancelled, then lets requests under way come to their end.
 ///
-/// Never sniffs the protocol and always has a timer running, so that a silent or slow client is cut off. A connection
+/// Never sniffs the protocol and always has a timer running, so that a client that sends or takes nothing is cut off. A connection
 /// is accepted only when there is room for it.
 ///
 /// # Errors
@@ -64,8 +71,9 @@ pub async fn serve(
     let graceful = GracefulShutdown::new();
     let room = Arc::new(Semaphore::new(limits.connections.max(1)));
     while let Some((stream, permit)) = accept(&listener, &room, &shutdown).await {
-        let connection = builder(&limits)
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(app.clone()));
+        let stream = TokioIo::new(Draining::new(stream, limits.write_timeout));
+        let connection =
+            builder(&limits).serve_connection(stream, TowerToHyperService::new(app.clone()));
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
             if let Err(error) = connection.await {

@@ -50,7 +50,7 @@ fn list_route(resource: Resource, path: &str, id: String) -> Route {
         .described(
             "With `modified_after` in order of change, gone records included; otherwise in order of id. A client that \
              passes `next_modified_after` of the first page as `modified_after` next time misses nothing, whatever \
-             happens in between; a record on the border is listed twice. Filters look at the record as it is now. \
+             happens in between; a record on the border is listed twice. With `modified_before` it is no later than that. Filters look at the record as it is now. \
              `complete` is false until the source was read completely once; `stale_since` is there while it cannot be \
              read.",
         )
@@ -118,7 +118,11 @@ async fn list(call: Call, resource: Resource) -> Result<Reply, Problem> {
     let shown = shown(&call.query, resource)?;
     let (query, first_head) = list_query(&call, &connection, resource, &shown)?;
     let page = call.service.list(&query).await?;
-    let head = first_head.unwrap_or(page.head);
+    // What changes behind the list's own end is not on it, however early it came to pass.
+    let head = first_head.unwrap_or_else(|| match query.filter.modified.before {
+        Some(before) => page.head.min(before),
+        None => page.head,
+    });
 
     let size: usize = page.rows.iter().map(|row| row.content.len() + 600).sum();
     let mut data = String::with_capacity(size);

@@ -195,6 +195,32 @@ async fn pages_follow_each_other_without_gap_or_double() {
 }
 
 #[tokio::test]
+async fn a_list_with_an_end_goes_on_where_it_ended() {
+    let (harness, _, token) = seeded().await;
+    let get = async |query: &str| {
+        let path = format!("/v1/work-orders?{query}");
+        let answer = harness.call("GET", &path, &token, None).await;
+        assert_eq!(answer.status, StatusCode::OK, "{path} {}", answer.text);
+        (answer.column("remote_id"), answer.json())
+    };
+    let first = "modified_after=2031-05-01&modified_before=2031-05-03&limit=1";
+    let (mut keys, body) = get(first).await;
+    let bound = body["next_modified_after"].as_str().unwrap().to_owned();
+    assert_eq!(bound, "2031-05-03T00:00:00.000000Z");
+    let cursor = body["next"].as_str().unwrap();
+    let (more, body) = get(&format!("limit=1&cursor={cursor}")).await;
+    assert_eq!(body["next_modified_after"], bound.as_str());
+    keys.extend(more);
+    assert_eq!(keys, ["a", "b"]);
+    assert_eq!(get(&format!("modified_after={bound}")).await.0, ["c"]);
+
+    // An end that is still to come says nothing of what will happen before it.
+    let whole = get("").await.1["next_modified_after"].clone();
+    let later = get("modified_before=2099-01-01").await.1;
+    assert_eq!(later["next_modified_after"], whole);
+}
+
+#[tokio::test]
 async fn a_cursor_goes_on_only_in_its_own_list() {
     let (harness, connection, token) = seeded().await;
     let answer = harness

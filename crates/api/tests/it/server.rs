@@ -100,6 +100,34 @@ async fn clients_beyond_the_limit_wait_for_room() {
 }
 
 #[tokio::test]
+async fn clients_that_do_not_read_are_cut_off() {
+    // Far more than the sockets between the two hold: one long answer, and many in a row.
+    for (length, requests) in [(64 * 1024 * 1024, 1), (256 * 1024, 300)] {
+        let app = Router::new()
+            .route("/", get(|| async { "hello" }))
+            .route("/long", get(move || async move { "x".repeat(length) }));
+        let mut limits = Limits::default();
+        limits.connections = 1;
+        limits.write_timeout = Duration::from_millis(300);
+        let server = run(app, limits).await;
+        let mut deaf = TcpStream::connect(server.address).await.unwrap();
+        let text = "GET /long HTTP/1.1\r\nhost: x\r\n\r\n".repeat(requests);
+        deaf.write_all(text.as_bytes()).await.unwrap();
+        let request = "GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+        let reply = tokio::time::timeout(Duration::from_secs(8), talk(server.address, request))
+            .await
+            .expect("the only place is free again before any other limit takes effect");
+        assert!(reply.contains("hello"), "{reply}");
+        let mut got = Vec::new();
+        // A reset counts as closed.
+        let _closed = deaf.read_to_end(&mut got).await;
+        assert!(got.len() < length * requests);
+        server.shutdown.cancel();
+        server.task.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_shutdown_lets_requests_end_and_takes_no_others() {
     let (begun, mut has_begun) = mpsc::channel(1);
     let finish = CancellationToken::new();

@@ -45,17 +45,41 @@ pub(crate) fn refine(refusal: &Refusal<'_>) -> Option<Verdict> {
     Some(verdict.with_context("code", code))
 }
 
-/// Refines it for the token endpoint, whose refusals all concern the credentials.
+/// Refines it for the token endpoint, whose own refusals all concern the credentials. What a gateway or a firewall
+/// in front of it says does not: nobody should have to sign in anew because of that.
 pub(crate) fn refine_token(refusal: &Refusal<'_>) -> Option<Verdict> {
-    match refusal.status.as_u16() {
-        408 | 425 | 429 => None,
-        400..=499 => Some(
-            Verdict::new(ErrorKind::ReauthorizationRequired).with_message(
-                "client id and secret are not accepted: check both, or make new ones in Corrigo",
-            ),
+    let verdict = match refusal.status.as_u16() {
+        400 | 401 => credentials_refused(),
+        404 => Verdict::new(ErrorKind::Unavailable).with_message(
+            "there is no token endpoint at this address: check token_url, or leave it out",
         ),
-        _ => None,
+        405 | 407 | 408 | 421 | 425 => not_answered(),
+        429 => return None,
+        400..=499 if is_oauth(refusal.body) => credentials_refused(),
+        400..=499 => not_answered(),
+        _ => return None,
+    };
+    Some(verdict)
+}
+
+fn credentials_refused() -> Verdict {
+    Verdict::new(ErrorKind::ReauthorizationRequired).with_message(
+        "client id and secret are not accepted: check both, or make new ones in Corrigo",
+    )
+}
+
+fn not_answered() -> Verdict {
+    Verdict::new(ErrorKind::Unavailable)
+        .with_message("something answers in the place of the token endpoint")
+}
+
+/// Tells whether a body is of the shape in which OAuth refuses.
+fn is_oauth(body: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct OAuth {
+        error: String,
     }
+    serde_json::from_slice(body).is_ok_and(|OAuth { error }| !error.is_empty())
 }
 
 /// Tells whether the host has to be looked up again.
@@ -145,15 +169,55 @@ mod tests {
         );
     }
 
+    /// Checks what refusals of the token endpoint mean; nothing where the shared table decides.
+    #[track_caller]
+    fn check_token(statuses: &[u16], bodies: &[&str], expected: Option<(ErrorKind, Retry)>) {
+        for status in statuses {
+            for body in bodies {
+                let refusal = Refusal::new((*status).try_into().unwrap(), body.as_bytes());
+                let verdict = refine_token(&refusal);
+                let seen = verdict
+                    .as_ref()
+                    .map(|verdict| (verdict.kind, verdict.retry));
+                assert_eq!(seen, expected, "{status} {body}");
+                assert!(!format!("{verdict:?}").contains("canary"));
+            }
+        }
+    }
+
+    const OAUTH: &str = r#"{"error":"invalid_client","error_description":"canary"}"#;
+    const FOREIGN: [&str; 4] = [
+        "",
+        "<html>canary: blocked</html>",
+        r#"{"error":{"message":"canary"}}"#,
+        r#"{"ErrorCode":"CANARY"}"#,
+    ];
+
     #[test]
-    fn refusals_of_the_token_endpoint_concern_the_credentials() {
-        let kind = |status: u16| {
-            refine_token(&Refusal::new(status.try_into().unwrap(), b"{}"))
-                .map(|verdict| verdict.kind)
-        };
-        assert_eq!(kind(400), Some(ErrorKind::ReauthorizationRequired));
-        assert_eq!(kind(401), Some(ErrorKind::ReauthorizationRequired));
-        assert_eq!(kind(429), None);
-        assert_eq!(kind(503), None);
+    fn the_token_endpoints_own_refusals_concern_the_credentials() {
+        let expected = Some((ErrorKind::ReauthorizationRequired, Retry::Never));
+        check_token(&[400, 401], &[OAUTH], expected);
+        check_token(&[400, 401], &FOREIGN, expected);
+        check_token(&[402, 403, 406, 410, 415, 422], &[OAUTH], expected);
+    }
+
+    #[test]
+    fn what_stands_between_does_not_speak_of_the_credentials() {
+        let expected = Some((ErrorKind::Unavailable, Retry::After(None)));
+        check_token(
+            &[402, 403, 406, 410, 413, 415, 422, 451],
+            &FOREIGN,
+            expected,
+        );
+        let never_about_credentials = [404, 405, 407, 408, 421, 425];
+        check_token(&never_about_credentials, &FOREIGN, expected);
+        check_token(&never_about_credentials, &[OAUTH], expected);
+        check_token(&[301, 429, 500, 503], &[OAUTH, ""], None);
+    }
+
+    #[test]
+    fn a_token_endpoint_that_is_not_there_is_named() {
+        let verdict = refine_token(&Refusal::new(404.try_into().unwrap(), b"")).unwrap();
+        assert!(verdict.message.unwrap().contains("token_url"));
     }
 }

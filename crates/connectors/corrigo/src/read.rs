@@ -5,12 +5,14 @@ mod version;
 
 use std::collections::BTreeSet;
 
+use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use wrenchtime_connector::{
     Bound, Context, Cursor, Document, Error, ErrorKind, Items, Next, Page, PageRequest, RemoteKey,
     Result, RowIssue, StreamInfo, StreamName, Stub, Yields,
 };
+use wrenchtime_transport::paging::{KeysetPosition, keyset_next};
 
 use self::joined::with_joined;
 use self::version::{is_deleted, version};
@@ -31,6 +33,7 @@ pub(crate) struct Asked {
     limit: u32,
     /// The source's text of the bound.
     from: Option<String>,
+    cursor: Option<Cursor>,
     after: Option<Place>,
 }
 
@@ -42,19 +45,9 @@ struct Place {
 }
 
 impl Place {
-    fn cursor(&self) -> Option<Cursor> {
-        Cursor::from_text(match &self.time {
-            Some(time) => format!("{} {time}", self.id),
-            None => self.id.to_string(),
-        })
-    }
-
     fn parse(cursor: &Cursor) -> Result<Self> {
-        let (id, time) = match cursor.as_str().split_once(' ') {
-            Some((id, time)) => (id, Some(time.to_owned())),
-            None => (cursor.as_str(), None),
-        };
-        let id = id.parse().map_err(|_| {
+        let KeysetPosition { time, key } = KeysetPosition::decode(cursor)?;
+        let id = key.parse().map_err(|_| {
             Error::new(
                 ErrorKind::Invalid,
                 "read a page: the cursor is none of this system",
@@ -89,8 +82,23 @@ impl Asked {
             stubs: stream.yields == Yields::Stubs,
             limit,
             from,
+            cursor: request.cursor,
             after,
         })
+    }
+
+    /// Says where to read on behind so many rows. A source may cut pages shorter than it was asked, so only an empty
+    /// page proves the end: absence from a listing is taken for deletion, and behind a short page of changes there may
+    /// be more rows of its last instant, which the next pass would not begin with.
+    fn next(&self, rows: usize, last: Option<Place>) -> Result<Next> {
+        if rows > 0 && last.is_none() {
+            return Err(Error::new(
+                ErrorKind::Protocol,
+                "read a page: no row on it can be read",
+            ));
+        }
+        let last = last.map(|place| KeysetPosition::new(place.time, place.id.to_string()));
+        keyset_next(self.cursor.as_ref(), last.as_ref(), rows, 1)
     }
 
     /// Asks for the rows of a stream of changes behind this place.
@@ -129,6 +137,17 @@ pub(crate) struct Reader<'a> {
     pub(crate) tally: Tally,
 }
 
+/// What a row's place in the order of its stream is made of.
+#[derive(Deserialize)]
+struct Mark {
+    #[serde(rename = "Id")]
+    id: i64,
+    #[serde(rename = "LastActionDateUtc")]
+    /// Of any shape: where the order is that of keys, it is not looked at.
+    #[serde(default)]
+    time: Value,
+}
+
 /// A row of which the head could be read.
 struct Read {
     head: Head,
@@ -140,10 +159,8 @@ impl Reader<'_> {
     pub(crate) async fn listing(mut self, asked: &Asked) -> Result<Page> {
         let query = asked.listing(self.table.properties());
         let rows = self.rows(&query).await?;
-        // Absence is taken for deletion, so only an empty page proves the end: a source that cuts pages shorter than
-        // it was asked would end the listing early otherwise.
+        let next = asked.next(rows.len(), last_place(&rows, false))?;
         let (rows, issues) = split(self.table, rows);
-        let next = self.next_of_listing(rows.last().map(|row| row.head.id), &issues)?;
         let documents = self.documents(rows).await?;
         Ok(self.page(Items::Documents(documents), issues, next))
     }
@@ -152,8 +169,8 @@ impl Reader<'_> {
     pub(crate) async fn sweep(mut self, asked: &Asked) -> Result<Page> {
         let query = asked.listing(self.table.version_properties());
         let rows = self.rows(&query).await?;
+        let next = asked.next(rows.len(), last_place(&rows, false))?;
         let (rows, issues) = split(self.table, rows);
-        let next = self.next_of_listing(rows.last().map(|row| row.head.id), &issues)?;
         let stub = |row: &Read| {
             Stub::new(key(row.head.id))
                 .with_version(version(self.table, &row.head))
@@ -167,13 +184,8 @@ impl Reader<'_> {
     pub(crate) async fn last_actions(mut self, asked: &Asked) -> Result<Page> {
         let query = asked.changes(LAST_ACTION, "Id", self.table.properties());
         let rows = self.rows(&query).await?;
-        let full = is_full(rows.len(), asked);
+        let next = asked.next(rows.len(), last_place(&rows, true))?;
         let (rows, issues) = split(self.table, rows);
-        let last = rows.last().map(|row| Place {
-            time: row.head.last_action_date_utc.as_deref().map(without_z),
-            id: row.head.id,
-        });
-        let next = next_of_changes(full, last)?;
         let documents = self.documents(rows).await?;
         Ok(self.page(Items::Documents(documents), issues, next))
     }
@@ -187,12 +199,11 @@ impl Reader<'_> {
             .session
             .query(self.cx, "WoActionLog", &query, &mut self.tally)
             .await?;
-        let full = is_full(rows.len(), asked);
         let last = rows.last().map(|row| Place {
             time: Some(without_z(&row.system_date_utc)),
             id: row.work_order_id,
         });
-        let next = next_of_changes(full, last)?;
+        let next = asked.next(rows.len(), last)?;
         let mut seen = BTreeSet::new();
         let mut stubs: Vec<Stub> = rows
             .iter()
@@ -253,20 +264,6 @@ impl Reader<'_> {
             .with_requests(self.tally.requests)
     }
 
-    fn next_of_listing(&self, last: Option<i64>, issues: &[RowIssue]) -> Result<Next> {
-        let issue_ids = issues
-            .iter()
-            .filter_map(|issue| issue.key.as_ref()?.as_str().parse::<i64>().ok());
-        match last.into_iter().chain(issue_ids).max() {
-            Some(id) => Ok(next_page(&Place { time: None, id })),
-            None if issues.is_empty() => Ok(Next::End { token: None }),
-            None => Err(Error::new(
-                ErrorKind::Protocol,
-                "read a page: no row on it can be read",
-            )),
-        }
-    }
-
     async fn documents(&mut self, rows: Vec<Read>) -> Result<Vec<Document>> {
         let joined = self.joined(&rows).await?;
         let document = |row: Read| {
@@ -323,22 +320,20 @@ fn without_z(text: &str) -> String {
     text.trim_end_matches('Z').to_owned()
 }
 
-fn is_full(rows: usize, asked: &Asked) -> bool {
-    u32::try_from(rows).is_ok_and(|rows| rows >= asked.limit)
-}
-
-fn next_page(place: &Place) -> Next {
-    place.cursor().map_or(Next::End { token: None }, Next::Page)
-}
-
-/// A page shorter than asked for ends a pass over changes: what such a pass misses, the next one begins with.
-fn next_of_changes(full: bool, last: Option<Place>) -> Result<Next> {
-    match last {
-        _ if !full => Ok(Next::End { token: None }),
-        Some(place) => Ok(next_page(&place)),
-        None => Err(Error::new(
-            ErrorKind::Protocol,
-            "read a page: no row on it can be read",
-        )),
-    }
+/// Returns the place of the last row that tells one. Less is asked of it than of a row that is read: one that cannot
+/// be read and stands at the end would come again with each page otherwise.
+fn last_place(rows: &[Box<RawValue>], timed: bool) -> Option<Place> {
+    let place = |row: &RawValue| {
+        let Mark { id, time } = serde_json::from_str(row.get()).ok()?;
+        let time = time.as_str().map(without_z);
+        match timed {
+            _ if id <= 0 => None,
+            true => time.map(|time| Place {
+                time: Some(time),
+                id,
+            }),
+            false => Some(Place { time: None, id }),
+        }
+    };
+    rows.iter().rev().find_map(|row| place(row))
 }

@@ -62,10 +62,20 @@ async fn a_bound_goes_out_verbatim_and_pages_by_time_and_id() {
         panic!("a full page is not the last: {one:?}")
     };
     let two = connector
+        .read_page(&context(), request.clone().with_cursor(Some(cursor)))
+        .await
+        .unwrap();
+    let Next::Page(cursor) = two.next.clone() else {
+        panic!("a short page proves nothing: a tie may go on behind it")
+    };
+    let three = connector
         .read_page(&context(), request.with_cursor(Some(cursor)))
         .await
         .unwrap();
-    assert_eq!(two.next, Next::End { token: None });
+    assert_eq!(
+        (three.items.len(), three.next),
+        (0, Next::End { token: None })
+    );
     assert_eq!(
         documents(two)[0].changed_at.as_ref().unwrap().text,
         "2031-05-01T09:30:00.5"
@@ -302,6 +312,56 @@ async fn a_row_that_cannot_be_read_is_told_and_the_others_arrive() {
     assert_eq!(told, [Some(RemoteKey::new("2")), None]);
     assert!(matches!(read.next, Next::Page(_)));
     assert_eq!(documents(read).len(), 1);
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_does_not_keep_a_stream_of_changes_from_its_end() {
+    let at = "2031-05-01T09:30:00.5";
+    let bad = json!({"Id": 2, "LastActionDateUtc": at, "MainAsset": "nowhere"});
+    let host = Host::start(pages(
+        "WorkOrder",
+        vec![vec![order(1, "2031-05-01T09:30:00"), bad]],
+    ))
+    .await;
+    let connector = host.connector();
+    let first = connector
+        .read_page(&context(), page("work-order-last-action"))
+        .await
+        .unwrap();
+    assert_eq!((first.items.len(), first.issues.len()), (1, 1));
+    let Next::Page(cursor) = first.next else {
+        panic!("only an empty page is the end");
+    };
+    let request = page("work-order-last-action").with_cursor(Some(cursor));
+    let last = connector.read_page(&context(), request).await.unwrap();
+    assert_eq!(last.next, Next::End { token: None });
+    let asked = host.seen().pop().unwrap().expression()["Criteria"]["Filters"][0].clone();
+    assert_eq!(asked["Conditions"][0]["Values"], json!([at]));
+    assert_eq!(
+        asked["Filters"][0]["Conditions"][1]["Values"],
+        json!([2]),
+        "behind the row that cannot be read, which would come again and again otherwise"
+    );
+}
+
+#[tokio::test]
+async fn a_source_that_sends_the_same_page_again_is_not_followed_for_ever() {
+    let same = || vec![order(1, "2031-05-01T09:30:00")];
+    let host = Host::start(pages("WorkOrder", vec![same(), same()])).await;
+    let connector = host.connector();
+    let request = page("work-order-last-action");
+    let first = connector
+        .read_page(&context(), request.clone())
+        .await
+        .unwrap();
+    let Next::Page(cursor) = first.next else {
+        panic!("only an empty page is the end");
+    };
+    let error = connector
+        .read_page(&context(), request.with_cursor(Some(cursor)))
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Protocol);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Changes that the vendor's page calls hard to see, met at the simulator.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use wrenchtime_connector::{
 use wrenchtime_corrigo::CorrigoFactory;
 use wrenchtime_sandbox::SimClock;
 use wrenchtime_sandbox::corrigo::{CorrigoOptions, CorrigoSandbox, UrlForm};
+use wrenchtime_sandbox::plant::Status;
 
 use crate::support::{clock, context, page, runtime};
 
@@ -150,6 +151,33 @@ async fn a_source_that_cuts_pages_short_loses_no_row_of_a_listing() {
         whole,
         "what is not in the first reply is not taken for gone"
     );
+}
+
+#[tokio::test]
+async fn a_source_that_cuts_pages_short_loses_no_row_of_a_tie() {
+    let sandbox = start(|options| options.ceiling = 7).await;
+    let connector = open(&sandbox);
+    sandbox.clock().advance(Duration::from_secs(60));
+    let from = Some(Bound::at(sandbox.clock().now()));
+    let tied: BTreeSet<RemoteKey> = sandbox.edit(|tenant| {
+        let orders = tenant.plant().work_orders.iter().take(16);
+        let ids: Vec<(u32, Status)> = orders.map(|order| (order.id, order.status)).collect();
+        let change = |(id, status)| {
+            let next = if status == Status::OnHold {
+                Status::InProgress
+            } else {
+                Status::OnHold
+            };
+            assert!(tenant.change_work_order_status(id, next));
+            RemoteKey::new(id.to_string())
+        };
+        ids.into_iter().map(change).collect()
+    });
+    assert_eq!(tied.len(), 16, "more than two pages of one instant");
+    for stream in ["work-order-last-action", "work-order-action-log"] {
+        let rows = read(&*connector, stream, from.clone()).await;
+        assert_eq!(rows.into_keys().collect::<BTreeSet<_>>(), tied, "{stream}");
+    }
 }
 
 #[tokio::test]
