@@ -141,10 +141,9 @@ async fn dispatch(command: Command, setting: Setting) -> Result<()> {
         Command::Systems(arguments) => command::systems::run(arguments, &setting).await,
         Command::Sandbox(arguments) => command::sandbox::run(arguments, &setting).await,
         Command::Openapi => {
-            say(format!(
-                "{}",
-                serde_json::to_string_pretty(&wrenchtime_api::openapi_document())?
-            ))?;
+            say(serde_json::to_string_pretty(
+                &wrenchtime_api::openapi_document(),
+            )?)?;
             Ok(())
         }
     }

@@ -28,6 +28,10 @@ pub(crate) fn all() -> Vec<Route> {
 /// Reads a JSON body; an empty one counts as an empty object.
 fn parse_body<T: DeserializeOwned>(body: &Bytes) -> Result<T, Problem> {
     let text: &[u8] = if body.is_empty() { b"{}" } else { body };
+    // A list would be taken member by member, in the order of our own declaration.
+    if text.trim_ascii_start().first() != Some(&b'{') {
+        return Err(Problem::new(Code::InvalidBody).with_detail("the body is no JSON object"));
+    }
     serde_json::from_slice(text).map_err(|error| {
         // The message names what is wrong and where; values of settings could only stand in it as the wrong type.
         let shown = match error.classify() {
@@ -103,7 +107,13 @@ mod tests {
                 "{detail}"
             );
         }
-        let problem = parse_body::<Wanted>(&Bytes::from_static(b"[hunter2")).unwrap_err();
-        assert_eq!(problem.detail.unwrap(), "the body is no JSON object");
+        for body in ["[hunter2", "[7]", " null", "{hunter2"] {
+            let problem = parse_body::<Wanted>(&Bytes::from_static(body.as_bytes())).unwrap_err();
+            assert_eq!(
+                problem.detail.unwrap(),
+                "the body is no JSON object",
+                "{body}"
+            );
+        }
     }
 }

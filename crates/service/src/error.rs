@@ -18,7 +18,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[non_exhaustive]
 pub enum Error {
     /// No system has this name.
-    #[error("no system is named {name:?}; there are {}", list(known))]
+    #[error("no system has this name; there are {}", list(known))]
     UnknownSystem {
         /// The name asked for.
         name: String,

@@ -61,7 +61,9 @@ async fn act(action: Action, setting: &Setting, session: &Session) -> Result<()>
             if setting.json {
                 say(serde_json::to_string_pretty(&reply)?)?;
             } else {
-                println!("{id} is disconnected; its data stays readable by management keys");
+                say(format!(
+                    "{id} is disconnected; its data stays readable by management keys"
+                ))?;
             }
             Ok(())
         }

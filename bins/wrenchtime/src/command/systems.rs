@@ -40,10 +40,7 @@ async fn show(arguments: Arguments, setting: &Setting, session: &Session) -> Res
                 ]
             })
             .collect();
-        say(format!(
-            "{}",
-            table(&["SETTING", "REQUIRED", "WHERE TO FIND IT"], &rows)
-        ))?;
+        say(table(&["SETTING", "REQUIRED", "WHERE TO FIND IT"], &rows))?;
     } else {
         let systems = reply["data"].as_array().into_iter().flatten();
         let rows: Vec<_> = systems
