@@ -98,8 +98,12 @@ async fn later_syncs_that_are_killed_lose_nothing() {
         tenant.reset_requests();
         server.api.start_sync(&connection.id, "incremental").await;
         let target = u64::try_from(draw.below(12)).unwrap();
-        until_within(60, "the run goes on", async || {
-            (tenant.data_request_count() >= target).then_some(())
+        // A run that a start went on with may end before it has asked so often.
+        let status = format!("/v1/connections/{}/status", connection.id);
+        until_within(60, "the run goes on or ends", async || {
+            let far = tenant.data_request_count() >= target;
+            let ended = server.api.get(&status).await["syncing"].is_null();
+            (far || ended).then_some(())
         })
         .await;
         server.kill();
