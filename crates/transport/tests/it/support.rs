@@ -1,8 +1,9 @@
 //! A server that answers as told, and clients to it whose clock stands still.
 
 use std::collections::VecDeque;
+use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -139,12 +140,28 @@ pub(crate) struct World {
     pub(crate) runtime: Runtime,
 }
 
+/// Makes everything that is logged in this process heard by somebody, once.
+///
+/// Whether anybody listens is remembered for each place that logs. With a listener on one thread only, a place
+/// that another test reaches first would be remembered as one that nobody listens to.
+fn hear_everything() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let everything = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::TRACE)
+            .with_writer(io::sink)
+            .finish();
+        tracing::subscriber::set_global_default(everything).unwrap();
+    });
+}
+
 impl World {
     pub(crate) fn new() -> Self {
         Self::with(|_| {})
     }
 
     pub(crate) fn with(change: impl FnOnce(&mut RuntimeOptions)) -> Self {
+        hear_everything();
         let clock = ManualClock::new(start());
         let mut options = RuntimeOptions::new(Arc::new(clock.clone()));
         options.egress = Policy::allowing(["127.0.0.0/8".parse().unwrap()]);
