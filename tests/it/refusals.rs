@@ -150,7 +150,7 @@ async fn bad_configuration_is_named() {
 
     fs::write(&file, "sync_interval_seconds = 5\n").unwrap();
     let ended = home.run(serve).await;
-    ended.refused(&["sync_interval_seconds is 5", "60 to 86400"]);
+    ended.refused(&[path, "`sync_interval_seconds` is 5", "60 to 86400"]);
 
     fs::remove_file(&file).unwrap();
     let ended = home.run(serve).await;

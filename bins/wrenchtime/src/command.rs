@@ -7,3 +7,8 @@ pub(crate) mod sandbox;
 pub(crate) mod serve;
 pub(crate) mod sync;
 pub(crate) mod systems;
+
+/// Reads how many work orders a sandbox has: some, and not more than a machine's memory takes.
+fn work_orders() -> clap::builder::RangedU64ValueParser<usize> {
+    clap::builder::RangedU64ValueParser::new().range(1..=1_000_000)
+}

@@ -16,11 +16,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Error, Result};
 use clap::{Parser, Subcommand};
-use tracing_subscriber::EnvFilter;
 
-use crate::config::{Layer, LogFormat};
+use crate::config::{Directives, Layer, LogFormat};
 use crate::terminal::{Closed, say};
 
 /// One API for every CMMS.
@@ -44,7 +43,7 @@ struct Global {
     data_dir: Option<PathBuf>,
     /// What is logged: a level, or target=level,... [default: info for serve, warn else].
     #[arg(long, global = true)]
-    log: Option<String>,
+    log: Option<Directives>,
     /// How log lines are written [default: text].
     #[arg(long, global = true, value_enum)]
     log_format: Option<LogFormat>,
@@ -57,8 +56,8 @@ struct Global {
 enum Command {
     /// Run the service.
     Serve {
-        /// Where the API listens [default: 127.0.0.1:8321].
-        #[arg(long)]
+        /// Where the API listens; port 0 takes a free one [default: 127.0.0.1:8321].
+        #[arg(long, value_parser = config::listen)]
         listen: Option<SocketAddr>,
     },
     /// See it work: sandbox systems, the service and a webhook receiver, in a temporary directory.
@@ -90,11 +89,8 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<()> {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one place that reads the environment"
-    )]
-    let environment: BTreeMap<String, String> = std::env::vars().collect();
+    // The one place that reads the environment.
+    let environment = config::own_variables(std::env::vars_os())?;
     let Arguments { global, command } = arguments;
     let listen = match &command {
         Command::Serve { listen } => *listen,
@@ -150,11 +146,11 @@ async fn dispatch(command: Command, setting: Setting) -> Result<()> {
 }
 
 fn start_logging(config: &Layer, is_service: bool) -> Result<()> {
-    let default = if is_service { "info" } else { "warn" };
-    let wanted = config.log.as_deref().unwrap_or(default);
-    let filter = EnvFilter::try_new(wanted).with_context(|| {
-        format!("`log` is {wanted:?}, but must be a level such as info, or target=level,...")
-    })?;
+    let default = || if is_service { "info" } else { "warn" }.parse();
+    let directives = config.log.clone().map_or_else(default, Ok);
+    let filter = directives
+        .and_then(|directives| directives.filter())
+        .map_err(Error::msg)?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);

@@ -1,5 +1,7 @@
 //! Files of the machine, confined to the folders that its operator allowed.
 
+mod roots;
+
 use std::fs::{File, Metadata};
 use std::io;
 use std::path::{Component, Path, PathBuf};
@@ -13,7 +15,8 @@ use crate::BuildError;
 /// Opens files below configured roots, and nothing else. Cheap to clone. All methods block.
 ///
 /// Paths with `..` are refused; symbolic links are followed as long as they stay inside the same root; only regular
-/// files are opened, never devices, pipes or folders.
+/// files are opened, never devices, pipes or folders. A root that was not there when the runtime was made is read once
+/// it is: what a root stands for is looked up anew each time.
 #[derive(Clone, Debug)]
 pub struct Files {
     roots: Arc<[PathBuf]>,
@@ -41,23 +44,26 @@ pub struct FileEntry {
 
 impl Files {
     pub(crate) fn new(folders: Vec<PathBuf>) -> std::result::Result<Self, BuildError> {
-        let roots = folders.into_iter().map(|folder| {
-            std::path::absolute(&folder).map_err(|source| BuildError::Folder { folder, source })
-        });
         Ok(Self {
-            roots: roots.collect::<std::result::Result<_, _>>()?,
+            roots: roots::admit(folders)?.into(),
         })
     }
 
-    /// Finds a folder: an absolute path inside a root, or a path relative to one (the first that has it).
+    /// Finds a folder by its whole path. A part of a path would mean another customer's folder while the share that it
+    /// was meant for is away.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`] for a path outside the roots or that is no folder; [`ErrorKind::Unavailable`] while it
+    /// [`ErrorKind::Invalid`] for a path that is not absolute, lies outside the roots or is no folder; [`ErrorKind::Unavailable`] while it
     /// does not exist, for a network drive may come back; [`ErrorKind::PermissionDenied`] where the system refuses.
     pub fn folder(&self, path: &str) -> Result<Folder> {
         let asked = Path::new(path.trim());
         if path.trim().is_empty() {
             return Err(invalid("no folder is given"));
+        }
+        if asked.is_relative() {
+            return Err(invalid(format!(
+                "the folder `{path}` must be given with its whole path"
+            )));
         }
         if asked.components().any(|part| part == Component::ParentDir) {
             return Err(invalid(format!(
@@ -69,12 +75,15 @@ impl Files {
             return Err(invalid(message));
         }
         let mut missing = None;
-        for root in self
-            .roots
-            .iter()
-            .filter(|root| asked.is_relative() || asked.starts_with(root))
-        {
-            match find(root, &root.join(asked), path) {
+        for root in self.roots.iter().filter(|root| asked.starts_with(root)) {
+            let real = match root.canonicalize() {
+                Ok(real) => real,
+                Err(error) => {
+                    missing = Some(away(&error, root, path));
+                    continue;
+                }
+            };
+            match find(real, asked, path) {
                 Ok(folder) => return Ok(folder),
                 Err(error) if error.kind() == ErrorKind::Unavailable => {
                     _ = missing.get_or_insert(error)
@@ -182,9 +191,8 @@ impl Folder {
     }
 }
 
-fn find(root: &Path, path: &Path, shown: &str) -> Result<Folder> {
+fn find(root: PathBuf, path: &Path, shown: &str) -> Result<Folder> {
     let failed = |error: io::Error| explain(&error, "folder", shown, ErrorKind::Unavailable);
-    let root = root.canonicalize().map_err(failed)?;
     let path = path.canonicalize().map_err(failed)?;
     if !path.starts_with(&root) {
         return Err(outside(shown));
@@ -221,6 +229,19 @@ fn outside(shown: &str) -> Error {
         "`{shown}` is outside the folders that may be read; move the files, or add their folder to the allowed \
          folders in the configuration"
     ))
+}
+
+/// Says that a root itself cannot be read, which whoever asked for a folder in it cannot put right there.
+fn away(error: &io::Error, root: &Path, shown: &str) -> Error {
+    if error.kind() != io::ErrorKind::NotFound {
+        return explain(error, "folder", shown, ErrorKind::Unavailable);
+    }
+    let message = format!(
+        "the folder `{shown}` cannot be read, for the allowed folder `{}` does not exist; bring back its drive or \
+         network share, create it, or correct the allowed folders in the configuration",
+        root.display()
+    );
+    Error::new(ErrorKind::Unavailable, message).with_context("cause", error.kind().to_string())
 }
 
 fn explain(error: &io::Error, what: &str, shown: &str, when_missing: ErrorKind) -> Error {

@@ -31,7 +31,8 @@ struct Inner {
 pub struct RuntimeOptions {
     /// Which addresses may be reached. The default is public ones, by `https`.
     pub egress: Policy,
-    /// Folders whose files may be read, with everything below them. The default is none.
+    /// Folders whose files may be read, with everything below them. A relative path begins at the working directory. The
+    /// default is none.
     pub folders: Vec<PathBuf>,
     /// Where time comes from.
     pub clock: Arc<dyn Clock>,
@@ -64,10 +65,23 @@ pub enum BuildError {
     /// The HTTP client could not be made.
     #[error("cannot prepare the http client; check the configured user agent")]
     Client(#[source] reqwest::Error),
-    /// A folder's path could not be completed.
-    #[error("cannot make {} an absolute path; write it in full", folder.display())]
+    /// A folder without a path.
+    #[error("`folders` has an empty entry; write the path of a folder, or take the entry out")]
+    EmptyFolder,
+    /// Where a folder should be is something else, such as a file.
+    #[error(
+        "`folders` lists {folder:?}, which is no folder; name the folder that holds the files, or take the entry out"
+    )]
+    NotAFolder {
+        /// The folder's absolute path.
+        folder: PathBuf,
+    },
+    /// A path that can lead to no folder.
+    #[error(
+        "`folders` lists {folder:?}, which can be no folder; correct the path, or take the entry out"
+    )]
     Folder {
-        /// The folder, as configured.
+        /// The folder.
         folder: PathBuf,
         /// What went wrong.
         source: std::io::Error,
@@ -77,8 +91,12 @@ pub enum BuildError {
 impl Runtime {
     /// Makes a runtime. Opens no connection and no file.
     ///
+    /// A folder that does not exist is no error, for a network share may come back: it is warned of once, and read as
+    /// soon as it is there.
+    ///
     /// # Errors
-    /// When the user agent holds characters that no header may, or a relative folder cannot be completed.
+    /// When the user agent holds characters that no header may, or an entry of the folders is empty, is a file, or can
+    /// be no folder.
     pub fn new(options: RuntimeOptions) -> Result<Self, BuildError> {
         let RuntimeOptions {
             egress,

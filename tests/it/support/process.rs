@@ -172,6 +172,11 @@ impl Invocation {
         self
     }
 
+    pub(crate) fn env_remove(mut self, name: &str) -> Self {
+        self.command.env_remove(name);
+        self
+    }
+
     pub(crate) fn start(mut self) -> Process {
         let child = self
             .command

@@ -13,7 +13,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     once: bool,
     /// How many work orders the sandbox has.
-    #[arg(long, default_value_t = 2_000)]
+    #[arg(long, default_value_t = 2_000, value_parser = super::work_orders())]
     work_orders: usize,
     /// Makes the same plant again.
     #[arg(long, default_value_t = 1)]

@@ -25,7 +25,7 @@ enum System {
         #[arg(long, default_value_t = 1)]
         seed: u64,
         /// How many work orders it has.
-        #[arg(long, default_value_t = 2_000)]
+        #[arg(long, default_value_t = 2_000, value_parser = super::work_orders())]
         work_orders: usize,
     },
 }

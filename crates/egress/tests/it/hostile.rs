@@ -173,9 +173,9 @@ fn metadata_services_are_never_allowed() {
     let everything = [
         "0.0.0.0/0",
         "::/0",
-        "169.254.169.254",
-        "100.100.100.200",
-        "fd00:ec2::254",
+        "169.254.169.254/31",
+        "100.64.0.0/10",
+        "fd00:ec2::/32",
     ];
     for url in [
         "http://169.254.169.254/latest/meta-data",

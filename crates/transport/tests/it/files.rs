@@ -6,8 +6,9 @@ use std::path::Path;
 
 use tempfile::TempDir;
 use wrenchtime_connector::{Error, ErrorKind};
-use wrenchtime_transport::{Files, Folder};
+use wrenchtime_transport::{BuildError, Files, Folder, Runtime, RuntimeOptions};
 
+use crate::secrets::listen;
 use crate::support::World;
 
 /// A root with a folder `exports`, beside a folder that is nobody's business.
@@ -39,7 +40,7 @@ impl Disk {
     }
 
     fn exports(&self) -> Folder {
-        self.files.folder("exports").unwrap()
+        self.files.folder(&self.path("root/exports")).unwrap()
     }
 
     #[cfg(unix)]
@@ -58,19 +59,31 @@ fn expect(error: &Error, kind: ErrorKind, words: &str) {
 fn a_folder_is_found_by_each_of_its_names() {
     let disk = Disk::new();
     for path in [
-        "exports",
-        "./exports/",
-        &disk.path("root/exports"),
-        " exports ",
+        disk.path("root/exports"),
+        disk.path("root/./exports/"),
+        format!(" {} ", disk.path("root/exports")),
     ] {
         assert_eq!(
-            disk.files.folder(path).unwrap().list().unwrap().len(),
+            disk.files.folder(&path).unwrap().list().unwrap().len(),
             2,
             "{path}"
         );
     }
-    assert_eq!(disk.files.folder("exports2").unwrap().path(), "exports2");
-    assert!(disk.files.folder(".").unwrap().list().unwrap().is_empty());
+    let other = disk.path("root-two/exports2");
+    assert_eq!(disk.files.folder(&other).unwrap().path(), other);
+}
+
+#[test]
+fn a_part_of_a_path_is_refused() {
+    let disk = Disk::new();
+    // Each would be found if roots were tried in turn: whose folder it is would depend on which shares are there.
+    for path in ["exports", "./exports", "exports2", ".", "root/exports"] {
+        expect(
+            &disk.files.folder(path).unwrap_err(),
+            ErrorKind::Invalid,
+            "must be given with its whole path",
+        );
+    }
 }
 
 #[test]
@@ -113,9 +126,8 @@ fn folders_outside_the_roots_are_refused() {
         );
     }
     for path in [
-        "..",
-        "exports/../exports",
-        "../outside",
+        &disk.path("root/.."),
+        &disk.path("root/exports/../exports"),
         &disk.path("root/../outside"),
     ] {
         expect(
@@ -147,20 +159,19 @@ fn what_is_missing_is_told_with_what_to_do() {
     let disk = Disk::new();
     let missing = "does not exist; create it, or correct the path";
     expect(
-        &disk.files.folder("nothing").unwrap_err(),
+        &disk.files.folder(&disk.path("gone/nothing")).unwrap_err(),
         ErrorKind::Unavailable,
-        missing,
+        "bring back its drive",
     );
     expect(
         &disk.files.folder(&disk.path("root/nothing")).unwrap_err(),
         ErrorKind::Unavailable,
         missing,
     );
-    expect(
-        &disk.files.folder(&disk.path("gone/exports")).unwrap_err(),
-        ErrorKind::Unavailable,
-        missing,
-    );
+    let gone = disk.files.folder(&disk.path("gone/exports")).unwrap_err();
+    let away = format!("the allowed folder `{}` does not exist", disk.path("gone"));
+    expect(&gone, ErrorKind::Unavailable, &away);
+    expect(&gone, ErrorKind::Unavailable, "bring back its drive");
     expect(
         &disk.exports().open("nothing.csv").unwrap_err(),
         ErrorKind::NotFound,
@@ -172,15 +183,126 @@ fn what_is_missing_is_told_with_what_to_do() {
 }
 
 #[test]
+fn a_root_that_comes_back_is_read_like_any_other() {
+    let disk = Disk::new();
+    let exports = disk.path("gone/exports");
+    assert!(disk.files.folder(&exports).is_err());
+    fs::create_dir_all(&exports).unwrap();
+    fs::write(disk.path("gone/exports/units.csv"), "No\n").unwrap();
+    assert!(
+        disk.files
+            .folder(&exports)
+            .unwrap()
+            .open("units.csv")
+            .is_ok()
+    );
+    expect(
+        &disk
+            .files
+            .folder(&disk.path("gone/../outside"))
+            .unwrap_err(),
+        ErrorKind::Invalid,
+        "must be written without `..`",
+    );
+    // Gone again, and back with nothing in it.
+    fs::remove_dir_all(disk.path("gone")).unwrap();
+    expect(
+        &disk.files.folder(&exports).unwrap_err(),
+        ErrorKind::Unavailable,
+        "bring back its drive",
+    );
+    fs::create_dir(disk.path("gone")).unwrap();
+    expect(
+        &disk.files.folder(&exports).unwrap_err(),
+        ErrorKind::Unavailable,
+        "does not exist; create it",
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn links_lead_out_of_no_root_that_came_back() {
+    let disk = Disk::new();
+    fs::create_dir_all(disk.path("gone/exports")).unwrap();
+    disk.link("outside/secret.csv", "gone/exports/leak.csv");
+    disk.link("outside", "gone/leak");
+    let folder = disk.files.folder(&disk.path("gone/exports")).unwrap();
+    expect(
+        &folder.open("leak.csv").unwrap_err(),
+        ErrorKind::Invalid,
+        "outside the folders",
+    );
+    assert!(folder.list().unwrap().is_empty());
+    expect(
+        &disk.files.folder(&disk.path("gone/leak")).unwrap_err(),
+        ErrorKind::Invalid,
+        "outside the folders",
+    );
+}
+
+#[test]
+fn roots_that_can_be_no_folders_are_refused() {
+    let disk = Disk::new();
+    let refused = |folder: &str| {
+        let mut options = RuntimeOptions::default();
+        options.folders = vec![disk.all.path().join("root"), folder.into()];
+        Runtime::new(options).unwrap_err()
+    };
+    for blank in ["", "  "] {
+        let error = refused(blank);
+        assert!(matches!(error, BuildError::EmptyFolder), "{error}");
+    }
+    let file = disk.path("outside/secret.csv");
+    let error = refused(&file);
+    assert!(matches!(error, BuildError::NotAFolder { .. }), "{error}");
+    assert!(error.to_string().contains(&file), "{error}");
+    let long = format!("/{}", "x".repeat(300));
+    for path in [&format!("{file}/below"), "/nul\0byte", &long] {
+        let error = refused(path);
+        assert!(matches!(error, BuildError::Folder { .. }), "{error}");
+        assert!(error.to_string().contains("`folders`"), "{error}");
+    }
+}
+
+#[test]
+fn a_root_that_is_not_there_is_warned_of_once() {
+    let all = TempDir::new().unwrap();
+    let gone = all.path().join("gone");
+    // Everything is heard from here on, also by a first test.
+    World::new();
+    let (log, guard) = listen();
+    let folders = vec![gone.clone(), all.path().to_owned(), gone.clone()];
+    World::with(|options| options.folders = folders);
+    drop(guard);
+    let told = log.text();
+    let lines: Vec<&str> = told
+        .lines()
+        .filter(|line| line.contains("an allowed folder is not there"))
+        .collect();
+    let [line] = lines.as_slice() else {
+        panic!("{told}");
+    };
+    assert!(line.contains("WARN"), "{line}");
+    assert!(line.contains(gone.to_str().unwrap()), "{line}");
+    assert!(line.contains("correct `folders`"), "{line}");
+}
+
+#[test]
 fn what_is_no_folder_or_no_file_is_told() {
     let disk = Disk::new();
     expect(
-        &disk.files.folder("exports/units.csv").unwrap_err(),
+        &disk
+            .files
+            .folder(&disk.path("root/exports/units.csv"))
+            .unwrap_err(),
         ErrorKind::Invalid,
         "is not a folder",
     );
     expect(
-        &disk.files.folder("exports/units.csv/x").unwrap_err(),
+        &disk
+            .files
+            .folder(&disk.path("root/exports/units.csv/x"))
+            .unwrap_err(),
         ErrorKind::Invalid,
         "not a folder; correct the path",
     );
@@ -250,7 +372,10 @@ fn links_are_followed_inside_a_root_only() {
         .collect();
     assert_eq!(names, ["a.csv", "inside.csv", "units.csv"]);
     expect(
-        &disk.files.folder("exports/leak").unwrap_err(),
+        &disk
+            .files
+            .folder(&disk.path("root/exports/leak"))
+            .unwrap_err(),
         ErrorKind::Invalid,
         "outside the folders",
     );
@@ -264,7 +389,7 @@ fn links_are_followed_inside_a_root_only() {
     );
     assert!(
         disk.files
-            .folder("alias")
+            .folder(&disk.path("root/alias"))
             .unwrap()
             .open("units.csv")
             .is_ok()
