@@ -5,11 +5,11 @@ use anyhow::Result;
 use crate::process::{cargo, run};
 use crate::{judge, lint, test};
 
-/// Cases for each property that sets no count of its own; kills of the service; rounds of a polling client.
+/// Cases for each property, of which those that cost more take a share; kills of the service; rounds of a polling client.
 const COUNTS: &[(&str, &str)] = &[
-    ("PROPTEST_CASES", "10000"),
+    ("PROPTEST_CASES", "2560"),
     ("E2E_KILLS", "100"),
-    ("E2E_ROUNDS", "200"),
+    ("E2E_ROUNDS", "100"),
 ];
 
 /// Runs everything with the long counts.
