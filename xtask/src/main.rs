@@ -23,7 +23,7 @@ cargo xtask COMMAND
   lint     formatting, clippy on all targets, documentation, tidy
   tidy     the house rules that no other tool checks
   judge    what third parties say of us: needs Python; says how to install what is missing
-  bench    NAME: measure against a bare loop (sync)
+  bench    NAME: measure against a bare loop (sync, map)
   deep     everything with the long counts, each feature alone, licences
   ci       lint, test, judge: what continuous integration runs";
 
