@@ -105,6 +105,23 @@ async fn a_displaced_key_is_nobodys() {
 }
 
 #[tokio::test]
+async fn a_broken_row_takes_no_key_from_a_whole_one() {
+    let exports =
+        Exports::vendors("Id,City,Name\n5,cut\n5,x,whole\n6,x,first\n6,cut\n7,x,y,z\n7,x,whole\n");
+    let page = all(&*exports.of_vendors(), STREAM).await;
+    assert_eq!(keys(&page), ["5", "6", "7"]);
+    let places: Vec<&str> = issues(&page).iter().map(|(place, _)| *place).collect();
+    assert_eq!(
+        places,
+        [
+            "vendors.csv, line 2, column 3 (Name)",
+            "vendors.csv, line 5, column 3 (Name)",
+            "vendors.csv, line 6, column 4"
+        ]
+    );
+}
+
+#[tokio::test]
 async fn duplicates_are_found_across_pages() {
     let exports = Exports::vendors("Id,Name\n1,a\n2,b\n1,c\n");
     let limit = Some(2);
