@@ -6,8 +6,10 @@ mod error;
 mod lock;
 mod mark;
 mod page;
+mod postgres;
 mod record_json;
 mod sqlite;
 
 pub use error::OpenError;
+pub use postgres::{PostgresOptions, PostgresStore};
 pub use sqlite::{SqliteOptions, SqliteStore};
