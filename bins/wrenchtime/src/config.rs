@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use secrecy::SecretString;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use wrenchtime_egress::AllowRule;
 use wrenchtime_host::HostOptions;
 use wrenchtime_service::Options;
@@ -23,6 +23,9 @@ pub(crate) const SETTING_PREFIX: &str = "WRENCHTIME_SETTING_";
 pub(crate) struct Layer {
     /// Where everything is kept. `wrenchtime-data` by default.
     pub(crate) data_dir: Option<PathBuf>,
+    /// A PostgreSQL database, `postgres://user:password@host:port/database`. A file in the data directory by default.
+    #[serde(deserialize_with = "secret")]
+    pub(crate) database: Option<SecretString>,
     /// Where the API listens. `127.0.0.1:8321` by default.
     pub(crate) listen: Option<SocketAddr>,
     /// What is logged, as `level` or `target=level,...`. `info` by default.
@@ -72,6 +75,7 @@ impl Layer {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("cannot read the configuration {}", path.display()))?;
         toml::from_str(&text)
+            .map_err(|error| without_secret(error, &text))
             .with_context(|| format!("the configuration {} has a mistake", path.display()))
     }
 
@@ -94,6 +98,7 @@ impl Layer {
     fn set(&mut self, field: &str, value: &str) -> Result<()> {
         match field {
             "DATA_DIR" => self.data_dir = Some(value.into()),
+            "DATABASE" => self.database = Some(SecretString::from(value)),
             "LISTEN" => {
                 self.listen = Some(
                     value
@@ -118,7 +123,7 @@ impl Layer {
                     Some(value.parse().context("is no number of seconds")?);
             }
             _ => bail!(
-                "is not known; known are {PREFIX}DATA_DIR, LISTEN, LOG, LOG_FORMAT, MASTER_KEY, MASTER_KEY_FILE, ALLOW, FOLDERS, SYNC_INTERVAL_SECONDS, CONFIG and SETTING_..."
+                "is not known; known are {PREFIX}DATA_DIR, DATABASE, LISTEN, LOG, LOG_FORMAT, MASTER_KEY, MASTER_KEY_FILE, ALLOW, FOLDERS, SYNC_INTERVAL_SECONDS, CONFIG and SETTING_..."
             ),
         }
         Ok(())
@@ -127,6 +132,7 @@ impl Layer {
     fn over(self, below: Self) -> Self {
         Self {
             data_dir: self.data_dir.or(below.data_dir),
+            database: self.database.or(below.database),
             listen: self.listen.or(below.listen),
             log: self.log.or(below.log),
             log_format: self.log_format.or(below.log_format),
@@ -159,6 +165,7 @@ impl Layer {
             service.schedule = Duration::from_secs(seconds);
         }
         let mut options = HostOptions::new(self.data_dir())
+            .with_database(self.database.clone())
             .with_master_key(self.master_key()?)
             .with_allow(allow.collect::<Result<_>>()?)
             .with_folders(self.folders.clone().unwrap_or_default())
@@ -180,6 +187,21 @@ impl Layer {
             .with_context(|| format!("cannot read the master key from {}", path.display()))?;
         Ok(Some(SecretString::from(text.trim().to_owned())))
     }
+}
+
+fn secret<'de, D: Deserializer<'de>>(value: D) -> Result<Option<SecretString>, D::Error> {
+    String::deserialize(value).map(|text| Some(SecretString::from(text)))
+}
+
+/// A mistake is shown with its line, unless that line may hold a password.
+fn without_secret(mut error: toml::de::Error, text: &str) -> toml::de::Error {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    let number = before.map_or(0, |before| before.matches('\n').count());
+    let line = text.lines().nth(number).unwrap_or_default();
+    if line.contains("database") || line.contains("://") {
+        error.set_input(None);
+    }
+    error
 }
 
 fn list(value: &str) -> Vec<String> {
@@ -253,8 +275,27 @@ mod tests {
     }
 
     #[test]
-    fn the_master_key_is_not_shown() {
-        let environment = environment(&[("WRENCHTIME_MASTER_KEY", "canary")]);
+    fn a_mistake_beside_a_password_is_told_without_it() {
+        for text in [
+            "database = \"postgres://me:canary@host/db\" x",
+            "database = [\"canary\"]",
+            "database = \"\"\"\npostgres://me:canary@host/db\"\"\" x",
+        ] {
+            let file = file(text);
+            let error = Layer::load(Some(file.path()), &BTreeMap::new(), Layer::default());
+            let error = error.unwrap_err();
+            let shown = format!("{error:#} {error:?}");
+            assert!(!shown.contains("canary"), "{shown}");
+            assert!(shown.contains("has a mistake"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let environment = environment(&[
+            ("WRENCHTIME_MASTER_KEY", "canary"),
+            ("WRENCHTIME_DATABASE", "postgres://me:canary@host/db"),
+        ]);
         let config = Layer::load(None, &environment, Layer::default()).unwrap();
         assert!(!format!("{config:?}").contains("canary"));
     }
