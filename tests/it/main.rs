@@ -14,6 +14,8 @@ mod demo;
 mod following;
 mod killing;
 mod lists;
+#[cfg(feature = "test-postgres")]
+mod postgres;
 mod refusals;
 mod stopping;
 mod support;

@@ -6,8 +6,11 @@ use crate::support::{Home, corrigo, corrigo_settings, until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sync_that_was_asked_to_end_goes_on_after_the_next_start() {
+    stop_a_sync(Home::new()).await;
+}
+
+pub(crate) async fn stop_a_sync(home: Home) {
     let tenant = corrigo(21, 2_000).await;
-    let home = Home::new();
     let server = home.serve().await;
     let settings = corrigo_settings(&tenant);
     let body = json!({ "system": "corrigo", "settings": settings });

@@ -18,6 +18,7 @@ use std::process::ExitCode;
 
 use anyhow::{Error, Result};
 use clap::{Parser, Subcommand};
+use secrecy::SecretString;
 
 use crate::config::{Directives, Layer, LogFormat};
 use crate::terminal::{Closed, say};
@@ -41,6 +42,10 @@ struct Global {
     /// Where everything is kept [default: ./wrenchtime-data].
     #[arg(long, global = true)]
     data_dir: Option<PathBuf>,
+    /// PostgreSQL database, as postgres://USER:PASSWORD@HOST:PORT/DATABASE [default: a file in the data directory]. Other
+    /// users of this machine see arguments: give a password in the environment or the configuration file.
+    #[arg(long, global = true, value_name = "URL")]
+    database: Option<SecretString>,
     /// What is logged: a level, or target=level,... [default: info for serve, warn else].
     #[arg(long, global = true)]
     log: Option<Directives>,
@@ -98,6 +103,7 @@ fn run(arguments: Arguments) -> Result<()> {
     };
     let flags = Layer {
         data_dir: global.data_dir.clone(),
+        database: global.database.clone(),
         log: global.log.clone(),
         log_format: global.log_format,
         listen,

@@ -8,13 +8,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{Api, until, until_within};
+use super::{Api, Database, until, until_within};
 
 /// A directory with everything that one test's processes read and write.
 #[derive(Debug)]
 pub(crate) struct Home {
     folder: TempDir,
     starts: AtomicU32,
+    database: Option<Database>,
 }
 
 /// The program with its arguments, not started yet.
@@ -56,7 +57,33 @@ impl Home {
         Self {
             folder,
             starts: AtomicU32::new(0),
+            database: None,
         }
+    }
+
+    /// Returns a home whose processes keep what they store in a new database of a server.
+    #[cfg(feature = "test-postgres")]
+    pub(crate) async fn on_postgres() -> Self {
+        Self {
+            database: Some(Database::new().await),
+            ..Self::new()
+        }
+    }
+
+    /// Returns a home with a copy of all that is stored in this one, while no process runs here.
+    pub(crate) async fn twin(&self) -> Self {
+        let mut twin = Self::new();
+        copy(&self.data(), &twin.data());
+        if let Some(database) = &self.database {
+            twin.database = Some(database.copy().await);
+        }
+        twin
+    }
+
+    /// Returns the address of the database that this home's processes use.
+    #[cfg(feature = "test-postgres")]
+    pub(crate) fn database(&self) -> &str {
+        self.database.as_ref().unwrap().url()
     }
 
     /// Returns a path in this directory.
@@ -90,6 +117,9 @@ impl Home {
             .env("WRENCHTIME_ALLOW", "127.0.0.0/8")
             .env("WRENCHTIME_FOLDERS", self.folder.path())
             .stdin(Stdio::null());
+        if let Some(database) = &self.database {
+            command.env("WRENCHTIME_DATABASE", database.url());
+        }
         Invocation {
             command,
             stdout: self.path(&format!("{number}.out")),
@@ -148,6 +178,14 @@ impl Home {
                 .any(|window| window == secret.as_bytes());
             assert!(!found, "a secret stands in {}", path.display());
         }
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
     }
 }
 
