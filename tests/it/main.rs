@@ -14,6 +14,8 @@ mod demo;
 mod following;
 mod killing;
 mod lists;
+mod quarantine;
+mod reauthorizing;
 mod refusals;
 mod stopping;
 mod support;

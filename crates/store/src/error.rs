@@ -75,8 +75,26 @@ pub(crate) enum Fault {
     NoConnection(ConnectionId),
     #[error("the store holds what cannot be read: {0}")]
     Corrupt(String),
-    #[error("the database refused")]
-    Sql(#[from] sqlx::Error),
+    /// No source: its words hold those of what it comes from, and a chain would say them twice.
+    #[error("{}", words(.0))]
+    Sql(sqlx::Error),
+}
+
+/// Says what the database said, without the driver's frame.
+fn words(error: &sqlx::Error) -> String {
+    match error.as_database_error() {
+        Some(said) => {
+            let code = said.code().unwrap_or_default();
+            format!("{} (code {code})", said.message())
+        }
+        None => error.to_string(),
+    }
+}
+
+impl From<sqlx::Error> for Fault {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Sql(error)
+    }
 }
 
 impl From<Fault> for StorageError {
@@ -85,7 +103,7 @@ impl From<Fault> for StorageError {
             Fault::Fenced(connection) => Self::Fenced(connection),
             Fault::NoConnection(connection) => Self::NoConnection(connection),
             Fault::Corrupt(what) => Self::Corrupt(what),
-            Fault::Sql(source) => Self::Unavailable(Box::new(source)),
+            Fault::Sql(_) => Self::Unavailable(Box::new(fault)),
         }
     }
 }
@@ -97,7 +115,7 @@ impl From<Fault> for wrenchtime_service::storage::StorageError {
                 Self::NoConnection(connection)
             }
             Fault::Corrupt(what) => Self::Corrupt(what),
-            Fault::Sql(source) => Self::Unavailable(Box::new(source)),
+            Fault::Sql(_) => Self::Unavailable(Box::new(fault)),
         }
     }
 }

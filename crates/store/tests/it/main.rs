@@ -11,6 +11,7 @@ mod fixture;
 mod lists;
 mod pages;
 mod property;
+mod quarantine;
 mod rows;
 mod runs;
 mod sqlite;

@@ -115,6 +115,8 @@ crate::store_suite! { super::SqliteFixture:
         a_connection_reads_back_as_it_was_made
         connections_are_listed_by_filter
         a_state_changes_only_from_an_expected_one
+        credentials_are_replaced_only_in_the_expected_state
+        credentials_state_event_and_schedule_are_one_commit
         a_disconnected_connection_is_read_and_never_written
         schedules_are_set
         runs_are_listed_newest_first
@@ -126,6 +128,11 @@ crate::store_suite! { super::SqliteFixture:
         raw_documents_come_on_request
         the_change_feed_is_read_in_stretches
         a_list_tells_how_far_the_copy_is
+    }
+    quarantine {
+        both_kinds_are_listed_in_pages
+        what_was_mended_leaves_the_quarantine
+        a_row_that_several_runs_met_is_told_once
     }
     property {
         a_client_that_polls_during_commits_misses_nothing
@@ -152,6 +159,20 @@ async fn intrude(file: &Path) -> SqliteConnection {
 
 pub(crate) async fn opened(directory: &Path) -> Result<SqliteStore, OpenError> {
     SqliteStore::open(options(directory, &ManualClock::new(noon()))).await
+}
+
+/// Waits for a call a few times only, and returns what came of it in that time.
+async fn given_up_after<T>(polls: i64, call: impl Future<Output = T>) -> Option<T> {
+    let mut call = std::pin::pin!(call);
+    for _ in 0..polls {
+        tokio::select! {
+            biased;
+            ended = &mut call => return Some(ended),
+            () = tokio::task::yield_now() => {}
+        }
+        std::thread::yield_now();
+    }
+    None
 }
 
 #[tokio::test]
@@ -188,6 +209,39 @@ async fn a_statement_that_fails_in_the_middle_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn a_transaction_that_sqlite_itself_rolled_back_is_not_in_the_way_of_the_next() {
+    let fixture = SqliteFixture::new().await;
+    let lane = Lane::begin(&fixture).await;
+    lane.commit(vec![lane.document("1", "pump")]).await;
+    let mut intruder = intrude(fixture.store.file()).await;
+    // As on a full disk: nothing is left that could be rolled back.
+    intruder
+        .execute(
+            "CREATE TRIGGER trap BEFORE INSERT ON events BEGIN SELECT RAISE(ROLLBACK, 'trapped'); END",
+        )
+        .await
+        .unwrap();
+    let page = lane.page(vec![
+        lane.document("1", "big pump"),
+        lane.document("2", "fan"),
+    ]);
+    for polls in [1, 4, 16, i64::MAX] {
+        let ended = given_up_after(polls, lane.store.commit(&lane.fence, page.clone())).await;
+        assert!(
+            matches!(ended, None | Some(Err(StorageError::Unavailable(_)))),
+            "{ended:?}"
+        );
+    }
+    assert_eq!(lane.known("2").await, None);
+    assert_eq!(lane.record("1").await.content, r#"{"name":"pump"}"#);
+
+    intruder.execute("DROP TRIGGER trap").await.unwrap();
+    let outcome = lane.store.commit(&lane.fence, page).await.unwrap();
+    assert_eq!((outcome.created.len(), outcome.changed.len()), (1, 1));
+    assert_eq!(lane.changes().await.len(), 3);
+}
+
+#[tokio::test]
 async fn a_commit_that_nobody_waits_for_is_whole_or_nothing() {
     let fixture = SqliteFixture::new().await;
     let lane = Lane::begin(&fixture).await;
@@ -197,17 +251,7 @@ async fn a_commit_that_nobody_waits_for_is_whole_or_nothing() {
             lane.document(&key, "x"),
             lane.document(&format!("{key}b"), "x"),
         ]);
-        {
-            let mut commit = std::pin::pin!(lane.store.commit(&lane.fence, page));
-            for _ in 0..polls {
-                tokio::select! {
-                    biased;
-                    _ = &mut commit => break,
-                    () = tokio::task::yield_now() => {}
-                }
-                std::thread::yield_now();
-            }
-        }
+        let _ = given_up_after(polls, lane.store.commit(&lane.fence, page)).await;
         // Writers stand in line, so behind this one the other is decided.
         lane.commit(vec![lane.document("again", &key).seen_at(polls)])
             .await;

@@ -24,7 +24,8 @@ pub(in crate::sqlite) type RunColumns = (Uuid, String, i64, Option<i64>, Option<
 
 /// How many runs of a connection are remembered.
 const RUNS_KEPT: i64 = 1_000;
-/// Of how many of them it is remembered which rows could not be read.
+/// Of how many runs that met rows that could not be read it is remembered which. A run that met none counts for nothing:
+/// what the daily listing met is still so when many runs have asked for changes since.
 const RUNS_WITH_ISSUES: i64 = 20;
 
 pub(in crate::sqlite) fn run_state(columns: RunColumns) -> Result<RunState, Fault> {
@@ -182,7 +183,8 @@ async fn clean_up(tx: &mut SqliteConnection, lane: i64) -> Result<(), Fault> {
     drop_marks(tx, lane).await?;
     sqlx::query(
         "DELETE FROM row_issues WHERE run IN \
-         (SELECT row FROM runs WHERE connection = ? ORDER BY id DESC LIMIT -1 OFFSET ?)",
+         (SELECT row FROM runs WHERE connection = ? AND EXISTS (SELECT 1 FROM row_issues i WHERE i.run = runs.row) \
+         ORDER BY id DESC LIMIT -1 OFFSET ?)",
     )
     .bind(lane)
     .bind(RUNS_WITH_ISSUES)
