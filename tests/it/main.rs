@@ -16,6 +16,8 @@ mod killing;
 mod lists;
 #[cfg(feature = "test-postgres")]
 mod postgres;
+mod quarantine;
+mod reauthorizing;
 mod refusals;
 mod stopping;
 mod support;

@@ -69,10 +69,12 @@ enum Command {
     Demo(command::demo::Arguments),
     /// Connect a customer's system and start its first sync.
     Connect(command::connect::Arguments),
-    /// List, show and end connections.
+    /// List, show, reauthorize and end connections.
     Connections(command::connections::Arguments),
     /// Sync a connection now.
     Sync(command::sync::Arguments),
+    /// List the rows of a connection that cannot be read or mapped, and why.
+    Quarantine(command::quarantine::Arguments),
     /// List the systems that can be connected, and what they ask for.
     Systems(command::systems::Arguments),
     /// Run a simulated system to build against.
@@ -140,6 +142,7 @@ async fn dispatch(command: Command, setting: Setting) -> Result<()> {
         Command::Connect(arguments) => command::connect::run(arguments, &setting).await,
         Command::Connections(arguments) => command::connections::run(arguments, &setting).await,
         Command::Sync(arguments) => command::sync::run(arguments, &setting).await,
+        Command::Quarantine(arguments) => command::quarantine::run(arguments, &setting).await,
         Command::Systems(arguments) => command::systems::run(arguments, &setting).await,
         Command::Sandbox(arguments) => command::sandbox::run(arguments, &setting).await,
         Command::Openapi => {

@@ -10,7 +10,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
-use wrenchtime_connector::{StreamName, SystemName};
+use wrenchtime_connector::{EntityName, RemoteKey, StreamName, SystemName};
 use wrenchtime_model::{ConnectionId, Envelope, Event, RecordId, Resource, RunId, Timestamp};
 use wrenchtime_sync::{LifecycleEvent, RunState};
 
@@ -19,6 +19,15 @@ use crate::State;
 /// Keeps connections, keys, tokens and the audit log, and shows runs.
 #[async_trait]
 pub trait ConnectionStore: std::fmt::Debug + Send + Sync + 'static {
+    /// Tells whether values can be read, and written as well.
+    ///
+    /// # Behavior
+    /// - After a write that was not completed, whatever the reason, it fails until one can be completed.
+    ///
+    /// # Errors
+    /// [`StorageError::Unavailable`] when they cannot.
+    async fn ready(&self) -> Result<(), StorageError>;
+
     /// Returns the value kept under this name after storing `value` if there was none: the first caller's value stays.
     async fn meta_init(&self, name: &str, value: &[u8]) -> Result<Vec<u8>, StorageError>;
 
@@ -68,8 +77,8 @@ pub trait ConnectionStore: std::fmt::Debug + Send + Sync + 'static {
 
     /// Moves a connection to another state, with the event that tells of it and the audit entry.
     ///
-    /// Returns it as it is then, or nothing when it does not exist or stands in none of the expected states; nothing
-    /// was written then.
+    /// Returns it as it is then, or nothing when it does not exist, stands in none of the expected states, or has
+    /// other settings than the expected ones; nothing was written then.
     async fn transition(
         &self,
         transition: Transition,
@@ -87,6 +96,19 @@ pub trait ConnectionStore: std::fmt::Debug + Send + Sync + 'static {
     async fn disconnect(
         &self,
         disconnect: Disconnect,
+    ) -> Result<Option<StoredConnection>, StorageError>;
+
+    /// Gives a connection other credentials, with the state that they lead to, its event and the audit entry.
+    ///
+    /// # Behavior
+    /// - Settings, account, state, event, schedule and audit entries are one commit.
+    /// - Where [`NewCredentials::to`] is absent, state, reason and [`StoredConnection::state_since`] stay.
+    /// - Id, name, tokens, documents, records, checkpoints and runs stay.
+    /// - Nothing is returned, and nothing written, when the connection does not exist or stands in another state than
+    ///   the expected one.
+    async fn replace_credentials(
+        &self,
+        new: NewCredentials,
     ) -> Result<Option<StoredConnection>, StorageError>;
 
     /// Sets how often a connection is synced; nothing means on demand only. Tells whether there is such a connection
@@ -144,6 +166,19 @@ pub trait RecordReader: std::fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// [`StorageError::NoConnection`] when there is no such connection.
     async fn sync_snapshot(&self, connection: ConnectionId) -> Result<SyncSnapshot, StorageError>;
+
+    /// Returns a page of the rows that cannot be read or mapped now.
+    ///
+    /// # Behavior
+    /// - Rows that could not be read come first, in the order in which they were met; then those that could not be
+    ///   mapped, by entity.
+    /// - A row that could not be read is left out once its entity's listing in [`QuarantineQuery::listings`] came to
+    ///   its end after the run that met it. One that several runs met is told as the last of them did.
+    /// - A row that could not be mapped is left out once it is mapped, or gone.
+    ///
+    /// # Errors
+    /// [`StorageError::NoConnection`] when there is no such connection.
+    async fn quarantine(&self, query: &QuarantineQuery) -> Result<QuarantinePage, StorageError>;
 }
 
 /// Why a store did not do it. Nothing was written.
@@ -300,6 +335,8 @@ pub struct Transition {
     pub id: ConnectionId,
     /// The states in which it may stand now.
     pub expected: Vec<State>,
+    /// The settings that it must have now, where it is moved by what came of using them; any when absent.
+    pub sealed: Option<SealedSettings>,
     /// The state from now on.
     pub to: State,
     /// Why, in words for people.
@@ -308,6 +345,38 @@ pub struct Transition {
     pub event: Option<LifecycleEvent>,
     /// When.
     pub at: DateTime<Utc>,
+    /// Who did it.
+    pub audit: AuditEntry,
+}
+
+/// Other credentials of a connection, checked, for the same account.
+#[derive(Clone, PartialEq, Debug)]
+pub struct NewCredentials {
+    /// The connection.
+    pub id: ConnectionId,
+    /// The state in which it must stand now.
+    pub expected: State,
+    /// Its settings from now on.
+    pub sealed: SealedSettings,
+    /// Its account as it was told with them.
+    pub account: StoredAccount,
+    /// The state from now on, where it is another.
+    pub to: Option<State>,
+    /// What is written into the connection's event log.
+    pub event: Option<LifecycleEvent>,
+    /// How often it is synced from now on, where that changes as well.
+    pub schedule: Option<NewSchedule>,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Who did it.
+    pub audit: AuditEntry,
+}
+
+/// Another schedule of a connection.
+#[derive(Clone, PartialEq, Debug)]
+pub struct NewSchedule {
+    /// How often it is synced; nothing means on demand only. Whole seconds.
+    pub every: Option<Duration>,
     /// Who did it.
     pub audit: AuditEntry,
 }
@@ -491,4 +560,63 @@ pub struct RecordCounts {
     pub live: u64,
     /// Those that are gone and kept as tombstones.
     pub deleted: u64,
+}
+
+/// Asks for rows that cannot be read or mapped now.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct QuarantineQuery {
+    /// The connection.
+    pub connection: ConnectionId,
+    /// The stream that lists each entity whole.
+    pub listings: BTreeMap<EntityName, StreamName>,
+    /// Behind this row.
+    pub after: Option<QuarantinePosition>,
+    /// How many rows at most; 1 to 500.
+    pub limit: u32,
+}
+
+/// Where a row stands in the list of those in quarantine. Means something to the store alone.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum QuarantinePosition {
+    /// Among those that could not be read.
+    Unreadable(i64),
+    /// Among those that could not be mapped: the entity, and where in it.
+    Unmapped(String, i64),
+}
+
+/// A page of rows that cannot be read or mapped.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct QuarantinePage {
+    /// The rows.
+    pub rows: Vec<QuarantinedRow>,
+    /// Where the last one stands, when there are more behind it.
+    pub next: Option<QuarantinePosition>,
+}
+
+/// A row that cannot be read or mapped. Its content is not part of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct QuarantinedRow {
+    /// Its entity.
+    pub entity: EntityName,
+    /// The source's key of it, where that much could be read.
+    pub key: Option<RemoteKey>,
+    /// What is wrong with it, in words for people.
+    pub reason: String,
+    /// Where that was found.
+    pub fault: RowFault,
+}
+
+/// Where it was found that a row is in quarantine.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum RowFault {
+    /// At the source: the row could not be read.
+    Unreadable {
+        /// Where it stands there: a file's name, line and column.
+        place: String,
+        /// The last run that met it.
+        run: RunId,
+    },
+    /// Here: the row was read and no record can be made of it.
+    Unmapped,
 }

@@ -17,7 +17,8 @@ use crate::error::Fault;
 pub(crate) const ISSUES_OF_RUN: i64 = 1_000;
 /// How many runs of a connection are remembered.
 pub(crate) const RUNS_KEPT: i64 = 1_000;
-/// Of how many of them it is remembered which rows could not be read.
+/// Of how many runs that met rows that could not be read it is remembered which. A run that met none counts for nothing:
+/// what the daily listing met is still so when many runs have asked for changes since.
 pub(crate) const RUNS_WITH_ISSUES: i64 = 20;
 /// What a receiver that answers 410 has its endpoint disabled for.
 pub(crate) const RECEIVER_GONE: &str = "the receiver answered that it is gone";

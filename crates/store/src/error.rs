@@ -179,8 +179,26 @@ pub(crate) enum Fault {
     NoConnection(ConnectionId),
     #[error("the store holds what cannot be read: {0}")]
     Corrupt(String),
-    #[error("the database refused")]
-    Sql(#[from] sqlx::Error),
+    /// No source: its words hold those of what it comes from, and a chain would say them twice.
+    #[error("{}", words(.0))]
+    Sql(sqlx::Error),
+}
+
+/// Says what the database said, without the driver's frame.
+fn words(error: &sqlx::Error) -> String {
+    match error.as_database_error() {
+        Some(said) => {
+            let code = said.code().unwrap_or_default();
+            format!("{} (code {code})", said.message())
+        }
+        None => error.to_string(),
+    }
+}
+
+impl From<sqlx::Error> for Fault {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Sql(error)
+    }
 }
 
 /// The database answered, and the answer is no row of ours.
@@ -201,7 +219,7 @@ impl From<Fault> for StorageError {
             Fault::NoConnection(connection) => Self::NoConnection(connection),
             Fault::Corrupt(what) => Self::Corrupt(what),
             Fault::Sql(source) if is_unreadable(&source) => Self::Corrupt(source.to_string()),
-            Fault::Sql(source) => Self::Unavailable(Box::new(source)),
+            Fault::Sql(_) => Self::Unavailable(Box::new(fault)),
         }
     }
 }
@@ -214,7 +232,7 @@ impl From<Fault> for wrenchtime_service::storage::StorageError {
             }
             Fault::Corrupt(what) => Self::Corrupt(what),
             Fault::Sql(source) if is_unreadable(&source) => Self::Corrupt(source.to_string()),
-            Fault::Sql(source) => Self::Unavailable(Box::new(source)),
+            Fault::Sql(_) => Self::Unavailable(Box::new(fault)),
         }
     }
 }

@@ -77,10 +77,10 @@ impl Mark {
 /// Why the mark was not written.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NotNoted {
-    #[error("the database cannot be read")]
-    Database(#[source] Fault),
-    #[error("its file cannot be written")]
-    File(#[source] io::Error),
+    #[error("the database cannot be read: {0}")]
+    Database(Fault),
+    #[error("its file cannot be written: {0}")]
+    File(io::Error),
 }
 
 async fn position(pool: &SqlitePool) -> Result<Position, Fault> {

@@ -13,6 +13,7 @@ mod pages;
 #[cfg(feature = "test-postgres")]
 mod postgres;
 mod property;
+mod quarantine;
 mod rows;
 mod runs;
 mod sqlite;
@@ -78,6 +79,8 @@ macro_rules! store_suite {
                 a_connection_reads_back_as_it_was_made
                 connections_are_listed_by_filter
                 a_state_changes_only_from_an_expected_one
+                credentials_are_replaced_only_in_the_expected_state
+                credentials_state_event_and_schedule_are_one_commit
                 a_disconnected_connection_is_read_and_never_written
                 schedules_are_set
                 runs_are_listed_newest_first
@@ -89,6 +92,11 @@ macro_rules! store_suite {
                 raw_documents_come_on_request
                 the_change_feed_is_read_in_stretches
                 a_list_tells_how_far_the_copy_is
+            }
+            quarantine {
+                both_kinds_are_listed_in_pages
+                what_was_mended_leaves_the_quarantine
+                a_row_that_several_runs_met_is_told_once
             }
             whole {
                 a_statement_that_fails_in_the_middle_leaves_nothing

@@ -12,8 +12,10 @@ use wrenchtime_connector::ManualClock;
 use wrenchtime_model::ConnectionId;
 use wrenchtime_service::storage::ConnectionStore;
 use wrenchtime_store::{OpenError, SqliteOptions, SqliteStore};
+use wrenchtime_sync::{Storage, StorageError};
 
 use crate::fixture::{DocumentWriteExt, Fixture, Lane, noon};
+use crate::whole::given_up_after;
 
 #[derive(Debug)]
 pub(crate) struct SqliteFixture {
@@ -105,6 +107,39 @@ async fn intrude(file: &Path) -> SqliteConnection {
 
 pub(crate) async fn opened(directory: &Path) -> Result<SqliteStore, OpenError> {
     SqliteStore::open(options(directory, &ManualClock::new(noon()))).await
+}
+
+#[tokio::test]
+async fn a_transaction_that_sqlite_itself_rolled_back_is_not_in_the_way_of_the_next() {
+    let fixture = SqliteFixture::new().await;
+    let lane = Lane::begin(&fixture).await;
+    lane.commit(vec![lane.document("1", "pump")]).await;
+    let mut intruder = intrude(fixture.store.file()).await;
+    // As on a full disk: nothing is left that could be rolled back.
+    intruder
+        .execute(
+            "CREATE TRIGGER trap BEFORE INSERT ON events BEGIN SELECT RAISE(ROLLBACK, 'trapped'); END",
+        )
+        .await
+        .unwrap();
+    let page = lane.page(vec![
+        lane.document("1", "big pump"),
+        lane.document("2", "fan"),
+    ]);
+    for polls in [1, 4, 16, i64::MAX] {
+        let ended = given_up_after(polls, lane.store.commit(&lane.fence, page.clone())).await;
+        assert!(
+            matches!(ended, None | Some(Err(StorageError::Unavailable(_)))),
+            "{ended:?}"
+        );
+    }
+    assert_eq!(lane.known("2").await, None);
+    assert_eq!(lane.record("1").await.content, r#"{"name":"pump"}"#);
+
+    intruder.execute("DROP TRIGGER trap").await.unwrap();
+    let outcome = lane.store.commit(&lane.fence, page).await.unwrap();
+    assert_eq!((outcome.created.len(), outcome.changed.len()), (1, 1));
+    assert_eq!(lane.changes().await.len(), 3);
 }
 
 #[tokio::test]

@@ -42,17 +42,7 @@ pub(crate) async fn a_commit_that_nobody_waits_for_is_whole_or_nothing<F: Fixtur
             lane.document(&key, "x"),
             lane.document(&format!("{key}b"), "x"),
         ]);
-        {
-            let mut commit = std::pin::pin!(lane.store.commit(&lane.fence, page));
-            for _ in 0..polls {
-                tokio::select! {
-                    biased;
-                    _ = &mut commit => break,
-                    () = tokio::task::yield_now() => {}
-                }
-                std::thread::yield_now();
-            }
-        }
+        drop(given_up_after(polls, lane.store.commit(&lane.fence, page)).await);
         // Writers stand in line, so behind this one the other is decided.
         lane.commit(vec![lane.document("again", &key).seen_at(polls)])
             .await;
@@ -77,4 +67,18 @@ pub(crate) async fn a_closed_store_says_so<F: Fixture>() {
         matches!(failed, Ok(Err(StorageError::Unavailable(_)))),
         "{failed:?}"
     );
+}
+
+/// Waits for a call a few times only, and returns what came of it in that time.
+pub(crate) async fn given_up_after<T>(polls: i64, call: impl Future<Output = T>) -> Option<T> {
+    let mut call = std::pin::pin!(call);
+    for _ in 0..polls {
+        tokio::select! {
+            biased;
+            ended = &mut call => return Some(ended),
+            () = tokio::task::yield_now() => {}
+        }
+        std::thread::yield_now();
+    }
+    None
 }

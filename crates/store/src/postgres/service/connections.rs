@@ -49,7 +49,7 @@ pub(super) fn stored_connection(row: &PgRow, at: usize) -> Result<StoredConnecti
     })
 }
 
-fn seconds(schedule: Option<Duration>) -> Option<i64> {
+pub(super) fn seconds(schedule: Option<Duration>) -> Option<i64> {
     schedule.map(|every| codec::signed(every.as_secs()))
 }
 
@@ -86,7 +86,10 @@ pub(super) async fn one(
     find(&mut tx, id).await
 }
 
-async fn find(tx: &mut PgConnection, id: ConnectionId) -> Result<Option<StoredConnection>, Fault> {
+pub(super) async fn find(
+    tx: &mut PgConnection,
+    id: ConnectionId,
+) -> Result<Option<StoredConnection>, Fault> {
     let row = sqlx::query(sqlx::AssertSqlSafe(format!(
         "SELECT {CONNECTION_COLUMNS} FROM connections c JOIN connection_details d ON d.connection = c.row \
          WHERE c.id = $1"
@@ -137,7 +140,12 @@ pub(super) async fn transition(
     let Some((mut lane, before)) = standing(&mut tx, transition.id).await? else {
         return Ok(None);
     };
-    if !transition.expected.contains(&before.state) {
+    let expected = transition.expected.contains(&before.state)
+        && transition
+            .sealed
+            .as_ref()
+            .is_none_or(|sealed| *sealed == before.sealed);
+    if !expected {
         return Ok(None);
     }
     set_state(
@@ -200,7 +208,7 @@ pub(super) async fn disconnect(
     Ok(after)
 }
 
-async fn standing(
+pub(super) async fn standing(
     tx: &mut PgConnection,
     id: ConnectionId,
 ) -> Result<Option<(Lane, StoredConnection)>, Fault> {
@@ -209,7 +217,7 @@ async fn standing(
     Ok(lane.zip(stored))
 }
 
-async fn set_state(
+pub(super) async fn set_state(
     tx: &mut PgConnection,
     lane: i64,
     (state, reason): (State, Option<&str>),

@@ -23,6 +23,17 @@ pub(super) async fn meta(store: &PostgresStore, name: &str) -> Result<Option<Vec
         .await?)
 }
 
+/// Fails when nothing can be written: a statement that would change nothing is refused all the same by a server that only
+/// reads.
+pub(super) async fn check_writable(store: &PostgresStore) -> Result<(), Fault> {
+    let mut tx = store.write().await?;
+    sqlx::query("DELETE FROM meta WHERE name = ''")
+        .execute(&mut *tx)
+        .await?;
+    tx.commit().await?;
+    Ok(())
+}
+
 pub(super) async fn meta_init(
     store: &PostgresStore,
     name: &str,

@@ -140,7 +140,8 @@ async fn clean_up(tx: &mut PgConnection, lane: i64) -> Result<(), Fault> {
     drop_marks(tx, lane).await?;
     sqlx::query(
         "DELETE FROM row_issues WHERE run IN \
-         (SELECT row FROM runs WHERE connection = $1 ORDER BY id DESC OFFSET $2)",
+         (SELECT row FROM runs WHERE connection = $1 AND EXISTS (SELECT 1 FROM row_issues i WHERE i.run = runs.row) \
+         ORDER BY id DESC OFFSET $2)",
     )
     .bind(lane)
     .bind(RUNS_WITH_ISSUES)

@@ -136,7 +136,8 @@ async fn clean_up(tx: &mut SqliteConnection, lane: i64) -> Result<(), Fault> {
     drop_marks(tx, lane).await?;
     sqlx::query(
         "DELETE FROM row_issues WHERE run IN \
-         (SELECT row FROM runs WHERE connection = ? ORDER BY id DESC LIMIT -1 OFFSET ?)",
+         (SELECT row FROM runs WHERE connection = ? AND EXISTS (SELECT 1 FROM row_issues i WHERE i.run = runs.row) \
+         ORDER BY id DESC LIMIT -1 OFFSET ?)",
     )
     .bind(lane)
     .bind(RUNS_WITH_ISSUES)
