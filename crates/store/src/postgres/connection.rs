@@ -11,6 +11,8 @@ use crate::error::Fault;
 /// A connection whose row this transaction has locked. Nobody else writes to the connection until it ends.
 #[derive(Debug)]
 pub(super) struct Lane {
+    /// The connection.
+    pub(super) id: ConnectionId,
     /// Its row number.
     pub(super) row: i64,
     /// Its epoch.
@@ -44,6 +46,7 @@ impl Lane {
             return Ok(None);
         };
         Ok(Some(Self {
+            id,
             row,
             epoch: codec::small(epoch)?,
             closed,

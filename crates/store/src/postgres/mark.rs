@@ -5,10 +5,12 @@
 //! or that is ahead of it, tells of a backup; the first process to see it draws the new epoch for all.
 //!
 //! A backup may also be restored while processes run, as they wait for the database and go on by themselves. So every new
-//! connection looks before it is used.
+//! connection looks before it is used, and a process remembers the last sequence of each log that it wrote itself.
 
+use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
+use std::sync::PoisonError;
 
 use sqlx::Connection;
 use sqlx::postgres::{PgConnection, PgPool};
@@ -19,6 +21,7 @@ use crate::codec;
 use crate::columns::LOG_EPOCH;
 use crate::error::Fault;
 use crate::mark::{MarkFile, Noted, Position};
+use crate::postgres::connection::Lane;
 
 /// The file in the data directory.
 const FILE: &str = "wrenchtime-postgres.mark";
@@ -29,6 +32,8 @@ pub(super) struct Mark {
     file: Option<MarkFile>,
     /// Who compares and notes at once would take one's haste for the other's backup.
     noted: Mutex<Noted>,
+    /// The last sequence that this process wrote, by connection, in the noted epoch.
+    written: std::sync::Mutex<HashMap<Uuid, i64>>,
 }
 
 impl Mark {
@@ -44,14 +49,47 @@ impl Mark {
         Ok(Self {
             file,
             noted: Mutex::new(noted),
+            written: std::sync::Mutex::default(),
         })
+    }
+
+    /// Remembers how far a log was when this process wrote to it last. Called after the commit.
+    pub(super) fn saw(&self, lane: &Lane) {
+        let sequence = codec::signed(lane.clock.sequence);
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        // Of two commits, the one that ended first may come last.
+        let last = written.entry(*lane.id.as_uuid()).or_default();
+        *last = sequence.max(*last);
+    }
+
+    /// Returns where the logs are, after drawing a new epoch if they were further once.
+    async fn current(
+        &self,
+        connection: &mut PgConnection,
+        noted: Noted,
+    ) -> Result<Position, Fault> {
+        // Before the database is asked: what is written meanwhile would seem to be missing there.
+        let written = self
+            .written
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let seen = Seen { noted, written };
+        let found = seen.position_in(connection).await?;
+        if matches!(noted, Noted::Position(noted) if noted.epoch != found.epoch) {
+            self.written
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clear();
+        }
+        Ok(found)
     }
 
     /// Compares the database with what was seen, and gives it a new epoch if it is older. Called for every connection to
     /// it before it is used.
     pub(super) async fn compare(&self, connection: &mut PgConnection) -> Result<(), NotNoted> {
         let mut noted = self.noted.lock().await;
-        let found = current(connection, *noted).await?;
+        let found = self.current(connection, *noted).await?;
         if matches!(*noted, Noted::Position(noted) if noted.epoch == found.epoch) {
             return Ok(());
         }
@@ -63,7 +101,7 @@ impl Mark {
         // In this order: a new connection compares, and must not wait for who waits for it.
         let mut connection = pool.acquire().await.map_err(Fault::from)?;
         let mut noted = self.noted.lock().await;
-        let found = current(&mut connection, *noted).await?;
+        let found = self.current(&mut connection, *noted).await?;
         self.keep(&mut noted, found)
     }
 
@@ -87,56 +125,84 @@ pub(super) enum NotNoted {
     File(#[source] io::Error),
 }
 
-/// Returns where the logs are, after drawing a new epoch if they were further once.
-async fn current(connection: &mut PgConnection, noted: Noted) -> Result<Position, Fault> {
-    let found = position(connection).await?;
-    if !is_older(connection, noted, found).await? {
-        return Ok(found);
-    }
-    let mut tx = connection.begin().await?;
-    sqlx::query("SELECT value FROM meta WHERE name = $1 FOR UPDATE")
-        .bind(LOG_EPOCH)
-        .execute(&mut *tx)
-        .await?;
-    // Another process may have drawn one for the same reason, while this one waited.
-    let mut found = position(&mut tx).await?;
-    if is_older(&mut tx, noted, found).await? {
-        end(&mut tx, found.epoch).await?;
-        if let Noted::Position(noted) = noted {
-            end(&mut tx, noted.epoch).await?;
+/// What a process has seen of the logs.
+struct Seen {
+    noted: Noted,
+    written: HashMap<Uuid, i64>,
+}
+
+impl Seen {
+    /// Returns where the logs are in the database, after drawing a new epoch if it is older than what was seen.
+    async fn position_in(&self, connection: &mut PgConnection) -> Result<Position, Fault> {
+        let found = position(connection).await?;
+        if !self.is_missing_in(connection, found).await? {
+            return Ok(found);
         }
-        found.epoch = Uuid::new_v4();
-        sqlx::query("UPDATE meta SET value = $1 WHERE name = $2")
-            .bind(found.epoch.as_bytes().as_slice())
+        let mut tx = connection.begin().await?;
+        sqlx::query("SELECT value FROM meta WHERE name = $1 FOR UPDATE")
             .bind(LOG_EPOCH)
             .execute(&mut *tx)
             .await?;
-        tracing::warn!(
-            "the database is older than what was given out of it: clients of the change feed begin anew"
-        );
+        // Another process may have drawn one for the same reason, while this one waited.
+        let mut found = position(&mut tx).await?;
+        if self.is_missing_in(&mut tx, found).await? {
+            end(&mut tx, found.epoch).await?;
+            if let Noted::Position(noted) = self.noted {
+                end(&mut tx, noted.epoch).await?;
+            }
+            found.epoch = Uuid::new_v4();
+            sqlx::query("UPDATE meta SET value = $1 WHERE name = $2")
+                .bind(found.epoch.as_bytes().as_slice())
+                .bind(LOG_EPOCH)
+                .execute(&mut *tx)
+                .await?;
+            tracing::warn!(
+                "the database is older than what was given out of it: clients of the change feed begin anew"
+            );
+        }
+        tx.commit().await?;
+        Ok(found)
     }
-    tx.commit().await?;
-    Ok(found)
-}
 
-async fn is_older(
-    connection: &mut PgConnection,
-    noted: Noted,
-    found: Position,
-) -> Result<bool, Fault> {
-    match noted {
-        Noted::Nothing => Ok(false),
-        Noted::Unreadable => Ok(true),
-        Noted::Position(noted) if noted.epoch == found.epoch => Ok(noted.events > found.events),
-        Noted::Position(noted) => {
-            let is_over: bool =
-                sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM ended_epochs WHERE epoch = $1)")
-                    .bind(noted.epoch)
-                    .fetch_one(connection)
-                    .await?;
-            Ok(!is_over)
+    async fn is_missing_in(
+        &self,
+        connection: &mut PgConnection,
+        found: Position,
+    ) -> Result<bool, Fault> {
+        match self.noted {
+            Noted::Nothing => Ok(false),
+            Noted::Unreadable => Ok(true),
+            Noted::Position(noted) if noted.epoch != found.epoch => {
+                Ok(!is_over(connection, noted.epoch).await?)
+            }
+            Noted::Position(noted) if noted.events > found.events => Ok(true),
+            Noted::Position(_) => is_behind(connection, &self.written).await,
         }
     }
+}
+
+async fn is_over(connection: &mut PgConnection, epoch: Uuid) -> Result<bool, Fault> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM ended_epochs WHERE epoch = $1)";
+    Ok(sqlx::query_scalar(sql)
+        .bind(epoch)
+        .fetch_one(connection)
+        .await?)
+}
+
+/// Tells whether a log is shorter than this process wrote it.
+async fn is_behind(
+    connection: &mut PgConnection,
+    written: &HashMap<Uuid, i64>,
+) -> Result<bool, Fault> {
+    let (ids, sequences): (Vec<Uuid>, Vec<i64>) = written.iter().unzip();
+    Ok(sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM UNNEST($1::uuid[], $2::bigint[]) AS w (id, sequence) \
+         LEFT JOIN connections c ON c.id = w.id WHERE c.last_sequence IS NULL OR c.last_sequence < w.sequence)",
+    )
+    .bind(ids)
+    .bind(sequences)
+    .fetch_one(connection)
+    .await?)
 }
 
 async fn end(connection: &mut PgConnection, epoch: Uuid) -> Result<(), Fault> {

@@ -162,6 +162,7 @@ pub(super) async fn transition(
     keys::write_audit(&mut tx, &transition.audit).await?;
     let after = find(&mut tx, transition.id).await?;
     tx.commit().await?;
+    store.inner.mark.saw(&lane);
     Ok(after)
 }
 
@@ -205,6 +206,7 @@ pub(super) async fn disconnect(
     keys::write_audit(&mut tx, &disconnect.audit).await?;
     let after = find(&mut tx, disconnect.id).await?;
     tx.commit().await?;
+    store.inner.mark.saw(&lane);
     Ok(after)
 }
 

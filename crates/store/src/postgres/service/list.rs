@@ -91,7 +91,7 @@ fn select(query: &ListQuery, lane: i64) -> QueryBuilder<Postgres> {
     if !query.include_deleted {
         sql.push(" AND NOT r.deleted");
     }
-    push_filter(&mut sql, &query.filter);
+    push_filter(&mut sql, query);
     match query.order {
         ListOrder::Id(after) => {
             if let Some(after) = after {
@@ -121,60 +121,88 @@ fn push_behind(sql: &mut QueryBuilder<Postgres>, lane: i64, after: i64) {
     sql.push("), -9223372036854775808)");
 }
 
-fn push_filter(sql: &mut QueryBuilder<Postgres>, filter: &RecordFilter) {
+fn push_filter(sql: &mut QueryBuilder<Postgres>, query: &ListQuery) {
+    let filter: &RecordFilter = &query.filter;
+    // What no index has as it stands here keeps PostgreSQL from sorting all open orders where a few recent changes are
+    // asked for.
+    let is_by_index = matches!(query.order, ListOrder::Id(_));
     let instants = [
-        ("r.modified_at", filter.modified),
         ("r.created_at", filter.created),
         ("r.remote_modified_at", filter.remote_modified),
         ("r.remote_created_at", filter.remote_created),
         ("r.due_at", filter.due),
         ("r.completed_at", filter.completed),
     ];
+    push_range(sql, ("", "r.modified_at"), filter.modified, |instant| {
+        instant.as_micros()
+    });
+    let plain = if is_by_index { "" } else { "+" };
     for (column, range) in instants {
-        push_range(sql, column, range, |instant| instant.as_micros());
+        push_range(sql, (plain, column), range, |instant| instant.as_micros());
     }
     let days = [
         ("r.order_date", filter.order_date),
         ("r.delivery_date", filter.delivery_date),
     ];
+    let plain = if is_by_index { "" } else { "'' || " };
     for (column, range) in days {
-        push_range(sql, column, range, |day| day.to_string());
+        push_range(sql, (plain, column), range, |day| day.to_string());
     }
     if !filter.status.is_empty() {
-        push_text(sql, "r.status", &filter.status);
+        push_text(sql, ("r.status", is_by_index), &filter.status);
     }
     if let Some(asset) = filter.asset_id {
-        sql.push(" AND r.asset_id = ").push_bind(*asset.as_uuid());
+        sql.push(" AND r.asset_id");
+        sql.push(if is_by_index {
+            " = "
+        } else {
+            " IS NOT DISTINCT FROM "
+        });
+        sql.push_bind(*asset.as_uuid());
     }
     if let Some(remote_id) = &filter.remote_id {
-        push_text(sql, "r.remote_id", std::slice::from_ref(remote_id));
+        push_text(sql, ("r.remote_id", true), std::slice::from_ref(remote_id));
     }
 }
 
 /// Adds that a column is one of these texts: by the part that its index has, and then by the whole.
-fn push_text(sql: &mut QueryBuilder<Postgres>, column: &str, texts: &[String]) {
+fn push_text(
+    sql: &mut QueryBuilder<Postgres>,
+    (column, is_by_index): (&str, bool),
+    texts: &[String],
+) {
     let texts: Vec<Text<'static>> = texts.iter().cloned().map(Text::owned).collect();
-    let parts: Vec<String> = texts.iter().map(Text::indexed).collect();
-    sql.push(format_args!(" AND left({column}, 500) = ANY("));
-    sql.push_bind(parts);
-    sql.push(format_args!(") AND {column} = ANY("));
+    match texts.as_slice() {
+        // One value leaves the index in order behind it.
+        [text] if is_by_index => {
+            sql.push(format_args!(" AND left({column}, 500) = "));
+            sql.push_bind(text.indexed());
+        }
+        _ if is_by_index => {
+            let parts: Vec<String> = texts.iter().map(Text::indexed).collect();
+            sql.push(format_args!(" AND left({column}, 500) = ANY("));
+            sql.push_bind(parts).push(")");
+        }
+        _ => {}
+    }
+    sql.push(format_args!(" AND {column} = ANY("));
     sql.push_bind(texts).push(")");
 }
 
 fn push_range<T, V>(
     sql: &mut QueryBuilder<Postgres>,
-    column: &str,
+    (plain, column): (&str, &str),
     range: Range<T>,
     value: impl Fn(T) -> V,
 ) where
     V: for<'v> Encode<'v, Postgres> + Type<Postgres>,
 {
     if let Some(from) = range.from {
-        sql.push(" AND ").push(column).push(" >= ");
+        sql.push(format_args!(" AND ({plain}{column}) >= "));
         sql.push_bind(value(from));
     }
     if let Some(before) = range.before {
-        sql.push(" AND ").push(column).push(" < ");
+        sql.push(format_args!(" AND ({plain}{column}) < "));
         sql.push_bind(value(before));
     }
 }

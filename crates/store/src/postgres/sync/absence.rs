@@ -142,5 +142,6 @@ pub(super) async fn remove(
     lane.clock = page.clock;
     lane.store(&mut tx).await?;
     tx.commit().await?;
+    store.inner.mark.saw(&lane);
     Ok(outcome)
 }

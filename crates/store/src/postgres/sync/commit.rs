@@ -39,6 +39,7 @@ pub(super) async fn commit(
     progress.add(&outcome);
     write_ledger(&mut tx, &lane, &commit, (run, &progress)).await?;
     tx.commit().await?;
+    store.inner.mark.saw(&lane);
     Ok(outcome)
 }
 

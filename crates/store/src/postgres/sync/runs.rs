@@ -131,6 +131,7 @@ pub(super) async fn finish(
     lane.store(&mut tx).await?;
     clean_up(&mut tx, lane.row).await?;
     tx.commit().await?;
+    store.inner.mark.saw(&lane);
     store.note_mark().await;
     Ok(report)
 }

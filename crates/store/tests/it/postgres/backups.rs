@@ -118,5 +118,29 @@ async fn a_backup_restored_under_a_running_process_is_noticed() {
         )
         .await;
     fixture.database.hang_up().await;
-    assert_ne!(epoch(&fixture.store, lane.id).await, first);
+    let second = epoch(&fixture.store, lane.id).await;
+    assert_ne!(second, first);
+
+    // No run has ended since, so only the process itself knows what it wrote.
+    let lane = Lane::go_on(&fixture, lane.id).await;
+    lane.commit(vec![lane.document("3", "belt")]).await;
+    lane.commit(vec![lane.document("4", "valve")]).await;
+    fixture.database.hang_up().await;
+    assert_eq!(epoch(&fixture.store, lane.id).await, second);
+    fixture
+        .database
+        .run(
+            "DELETE FROM wrenchtime.events WHERE sequence > 2; \
+             UPDATE wrenchtime.connections SET last_sequence = 2",
+        )
+        .await;
+    fixture.database.hang_up().await;
+    let third = epoch(&fixture.store, lane.id).await;
+    assert!(third != first && third != second);
+    fixture.database.hang_up().await;
+    assert_eq!(
+        epoch(&fixture.store, lane.id).await,
+        third,
+        "it is drawn once"
+    );
 }
