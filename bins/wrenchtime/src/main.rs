@@ -162,6 +162,8 @@ fn start_logging(config: &Layer, is_service: bool) -> Result<()> {
         .map_err(Error::msg)?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        // Told on the very stream that failed, it would end whoever logs: a full disk must not.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr);
     match config.log_format.unwrap_or_default() {
         LogFormat::Text => builder.with_ansi(false).init(),

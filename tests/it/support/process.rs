@@ -1,6 +1,7 @@
 //! The built program, started in a directory of its own.
 
 use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -9,6 +10,9 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::{Api, Database, until, until_within};
+
+/// How much of a log is read back, in bytes.
+const READ_BACK: u64 = 64 << 20;
 
 /// A directory with everything that one test's processes read and write.
 #[derive(Debug)]
@@ -215,6 +219,12 @@ impl Invocation {
         self
     }
 
+    /// Writes what goes to standard error into this file. It cannot be read back where it is a device.
+    pub(crate) fn log_to(mut self, file: &str) -> Self {
+        self.stderr = file.into();
+        self
+    }
+
     pub(crate) fn start(mut self) -> Process {
         let child = self
             .command
@@ -262,7 +272,11 @@ impl Process {
     }
 
     pub(crate) fn stderr(&self) -> String {
-        fs::read_to_string(&self.stderr).unwrap()
+        // A device has no end.
+        let mut said = Vec::new();
+        let log = File::open(&self.stderr).unwrap();
+        log.take(READ_BACK).read_to_end(&mut said).unwrap();
+        String::from_utf8(said).unwrap()
     }
 }
 
