@@ -26,7 +26,10 @@ pub(crate) struct PostgresFixture {
 }
 
 fn options(database: &Database, clock: &ManualClock) -> PostgresOptions {
-    PostgresOptions::new(database.url(), Arc::new(clock.clone())).with_connections(3, 3)
+    // To connect takes long in a build without optimisation, and the machine may be busy.
+    PostgresOptions::new(database.url(), Arc::new(clock.clone()))
+        .with_connections(3, 3)
+        .with_acquire_timeout(Duration::from_secs(180))
 }
 
 #[async_trait]
