@@ -16,9 +16,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Error, Result};
+use anyhow::Result;
 use clap::{Parser, Subcommand};
 use secrecy::SecretString;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::{Directives, Layer, LogFormat};
 use crate::terminal::{Closed, say};
@@ -112,7 +116,7 @@ fn run(arguments: Arguments) -> Result<()> {
         ..Layer::default()
     };
     let config = Layer::load(global.config.as_deref(), &environment, flags)?;
-    start_logging(&config, matches!(command, Command::Serve { .. }))?;
+    start_logging(&config, matches!(command, Command::Serve { .. }));
     wrenchtime_egress::install_tls_provider();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -154,20 +158,26 @@ async fn dispatch(command: Command, setting: Setting) -> Result<()> {
     }
 }
 
-fn start_logging(config: &Layer, is_service: bool) -> Result<()> {
-    let default = || if is_service { "info" } else { "warn" }.parse();
-    let directives = config.log.clone().map_or_else(default, Ok);
+fn start_logging(config: &Layer, is_service: bool) {
+    let usual = if is_service {
+        LevelFilter::INFO
+    } else {
+        LevelFilter::WARN
+    };
+    let directives = config.log.clone();
     let filter = directives
-        .and_then(|directives| directives.filter())
-        .map_err(Error::msg)?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .unwrap_or_else(|| Directives::down_to(usual))
+        .into_filter();
+    let lines = tracing_subscriber::fmt::layer()
         // Told on the very stream that failed, it would end whoever logs: a full disk must not.
         .log_internal_errors(false)
         .with_writer(std::io::stderr);
-    match config.log_format.unwrap_or_default() {
-        LogFormat::Text => builder.with_ansi(false).init(),
-        LogFormat::Json => builder.json().init(),
-    }
-    Ok(())
+    let lines = match config.log_format.unwrap_or_default() {
+        LogFormat::Text => lines.with_ansi(false).boxed(),
+        LogFormat::Json => lines.json().boxed(),
+    };
+    tracing_subscriber::registry()
+        .with(filter)
+        .with(lines)
+        .init();
 }

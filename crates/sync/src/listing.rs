@@ -182,11 +182,9 @@ impl Comparison<'_> {
 
     async fn complain(&self, task: &Task<'_>, missing: u64, stored: u64) {
         let name = &self.stream.name;
-        let connection = task.request.connection;
         let words = format!(
             "{missing} of {stored} stored rows were not listed, too many to believe: none was removed. Look at the \
-             source; if they are gone indeed, sync with `accept_deletes` \
-             (`wrenchtime sync {connection} --accept-deletes`)"
+             source; if they are gone indeed, sync again with `accept_deletes`"
         );
         let data = json!({
             "code": "suspect_run",
