@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use wrenchtime_connector::{Document, EntityInfo, Error, ErrorKind, SortKey, content_hash};
 use wrenchtime_model::Resource;
 
+use crate::coverage::Coverage;
 use crate::ledger::Tally;
 use crate::task::{Stop, Task};
 use crate::{DocumentWrite, KnownRow, RecordWrite, Written};
@@ -20,11 +21,12 @@ pub(crate) struct Batch {
 pub(crate) type Row = (Document, i64);
 
 impl Task<'_> {
-    /// Compares documents with the copy and maps those that differ.
+    /// Compares documents with the copy and maps those that differ. What `covered` should have shown has drifted.
     pub(crate) async fn differing(
         &self,
         entity: &EntityInfo,
         rows: Vec<Row>,
+        covered: Option<Coverage>,
     ) -> Result<Batch, Stop> {
         let rows = last_of_each(entity, rows);
         let keys: Vec<SortKey> = rows.iter().map(|(key, _)| key.clone()).collect();
@@ -32,6 +34,7 @@ impl Task<'_> {
         let judge = Judge {
             connection: self.request.connection,
             mapper: std::sync::Arc::clone(&self.request.mapper),
+            covered,
         };
         let mut batch = Batch {
             writes: Vec::new(),
@@ -85,6 +88,7 @@ fn last_of_each(entity: &EntityInfo, rows: Vec<Row>) -> Vec<(SortKey, Row)> {
 struct Judge {
     connection: wrenchtime_model::ConnectionId,
     mapper: std::sync::Arc<dyn wrenchtime_connector::Mapper>,
+    covered: Option<Coverage>,
 }
 
 impl Judge {
@@ -111,6 +115,9 @@ impl Judge {
             &resources
         };
         batch.tally.fetched(resources);
+        if as_stored.is_none() && self.covered.is_some_and(|it| it.missed(&document, stored)) {
+            batch.tally.drifted(resources);
+        }
         if quarantined {
             batch.tally.quarantined(resources);
             if as_stored.is_some_and(|row| row.mapped_by.is_empty()) {

@@ -33,6 +33,7 @@ impl Ledger {
             total.fetched += counts.fetched;
             total.unchanged += counts.unchanged;
             total.quarantined += counts.quarantined;
+            total.drifted += counts.drifted;
             total.requests += counts.requests;
             total.seconds += counts.seconds;
         }
@@ -47,6 +48,15 @@ impl Ledger {
         if self.error.is_none() {
             self.error = error;
         }
+    }
+
+    /// Returns how many rows of each resource drifted, of those that have any.
+    pub(crate) fn drifted(&self) -> BTreeMap<Resource, u64> {
+        let resources = self.progress.resources.iter();
+        resources
+            .filter(|(_, counts)| counts.drifted > 0)
+            .map(|(resource, counts)| (*resource, counts.drifted))
+            .collect()
     }
 
     pub(crate) fn nothing_quarantined(&self) -> bool {
@@ -110,6 +120,16 @@ impl Tally {
         self.each(&[], |counts| counts.quarantined += rows);
     }
 
+    /// Counts a row of which a stream of changes should have told.
+    pub(crate) fn drifted(&mut self, resources: &[Resource]) {
+        self.each(resources, |counts| counts.drifted += 1);
+    }
+
+    /// Returns what is counted, by resource.
+    pub(crate) fn counts(&self) -> impl Iterator<Item = (&Resource, &Counts)> {
+        self.counts.iter()
+    }
+
     pub(crate) fn has_quarantined(&self) -> bool {
         self.counts.values().any(|counts| counts.quarantined > 0)
     }
@@ -128,6 +148,7 @@ impl Tally {
             total.fetched += counts.fetched;
             total.unchanged += counts.unchanged;
             total.quarantined += counts.quarantined;
+            total.drifted += counts.drifted;
             total.requests += counts.requests;
             total.seconds += counts.seconds;
         }

@@ -2,6 +2,7 @@
 
 mod apply;
 mod bound;
+mod coverage;
 pub mod decide;
 mod engine;
 mod fetch;
@@ -9,6 +10,7 @@ mod joins;
 mod ledger;
 mod listing;
 mod memory;
+mod metrics;
 mod pass;
 mod plan;
 mod run;

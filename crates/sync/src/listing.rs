@@ -243,7 +243,7 @@ impl Comparison<'_> {
                 !found.documents.contains_key(&row.key) && !unreadable.contains(&row.key)
             });
             let rows = found.documents.into_values().collect();
-            let mut batch = task.differing(self.entity, rows).await?;
+            let mut batch = task.differing(self.entity, rows, None).await?;
             batch.tally.requests(found.requests);
             let mut content = Content::new(batch.tally);
             content.tally.unreadable(found.unreadable.len());

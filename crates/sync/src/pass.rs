@@ -226,6 +226,7 @@ impl<'a> Reading<'a> {
         let before = self.checkpoint();
         let page = read.what;
         let keys = self.note(&page);
+        let covered = self.plan.covered(self.stream);
         let Completed {
             batch,
             vanished,
@@ -233,7 +234,8 @@ impl<'a> Reading<'a> {
         } = match page.items {
             Items::Stubs(stubs) => {
                 let entity = &self.plan.entity;
-                self.task.complete(entity, stubs, read.observation).await?
+                let stubs = (stubs, read.observation);
+                self.task.complete(entity, stubs, covered).await?
             }
             Items::Documents(documents) => {
                 let rows = documents
@@ -241,7 +243,7 @@ impl<'a> Reading<'a> {
                     .map(|document| (document, read.observation));
                 let batch = self
                     .task
-                    .differing(&self.plan.entity, rows.collect())
+                    .differing(&self.plan.entity, rows.collect(), covered)
                     .await?;
                 Completed {
                     batch,

@@ -48,6 +48,9 @@ pub struct Counts {
     pub deleted: u64,
     /// Rows that could not be read or mapped.
     pub quarantined: u64,
+    /// Rows that a listing showed to be otherwise than the copy had them, although a stream of changes should have
+    /// told of it. Anything but 0 is a fault: of the source, of what its connector declares, or of this program.
+    pub drifted: u64,
     /// Requests to the source, retries included. Counted at an entity's first resource.
     pub requests: u64,
     /// Time from the first request to the last commit. Counted at an entity's first resource.

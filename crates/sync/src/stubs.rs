@@ -6,6 +6,7 @@ use wrenchtime_connector::{EntityInfo, RemoteKey, RowIssue, SortKey, Stub};
 
 use crate::KnownRow;
 use crate::apply::{Batch, Row};
+use crate::coverage::Coverage;
 use crate::ledger::Tally;
 use crate::task::{Stop, Task};
 
@@ -31,8 +32,8 @@ impl Task<'_> {
     pub(crate) async fn complete(
         &self,
         entity: &EntityInfo,
-        stubs: Vec<Stub>,
-        observation: i64,
+        (stubs, observation): (Vec<Stub>, i64),
+        covered: Option<Coverage>,
     ) -> Result<Completed, Stop> {
         let stubs = last_of_each(stubs);
         let sort_key = |stub: &Stub| entity.key_order.sort_key(&stub.key);
@@ -48,7 +49,7 @@ impl Task<'_> {
             }
         }
         let answer = self.rows_of(entity, wanted, &mut tally).await?;
-        let mut batch = self.differing(entity, answer.rows).await?;
+        let mut batch = self.differing(entity, answer.rows, covered).await?;
         batch.tally.merge(tally);
         let (flagged, vanished): (Vec<_>, Vec<_>) =
             answer.missed.into_iter().partition(|stub| stub.deleted);

@@ -1,15 +1,17 @@
 //! One run under way: what its streams share, and how it ends.
 
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Mutex as StdMutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use futures_util::StreamExt;
+use serde_json::json;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use wrenchtime_connector::{Context, EntityInfo, Error, ErrorKind, RowIssue, SortKey, StreamName};
-use wrenchtime_model::RunId;
+use wrenchtime_model::{EventType, Resource, RunId};
 
 use crate::bound::SourceClock;
 use crate::joins;
@@ -218,6 +220,7 @@ impl<'a> Task<'a> {
         content: Content,
     ) -> Result<(), Stop> {
         let mut ledger = self.ledger.lock().await;
+        self.measure_rows(content.tally.counts());
         ledger.add(content.tally);
         ledger.progress.pages += content.pages;
         if let Some(expected) = content.expected {
@@ -235,6 +238,7 @@ impl<'a> Task<'a> {
             progress: ledger.progress.clone(),
         };
         let outcome = self.engine.storage.commit(&self.fence, commit).await?;
+        self.measure_records(&outcome);
         ledger.add_outcome(&outcome);
         drop(ledger);
         self.tell().await;
@@ -257,6 +261,7 @@ impl<'a> Task<'a> {
             initial: self.initial,
         };
         let outcome = self.engine.storage.remove(&self.fence, removal).await?;
+        self.measure_records(&outcome);
         ledger.add_outcome(&outcome);
         Ok(())
     }
@@ -282,8 +287,9 @@ impl<'a> Task<'a> {
     }
 
     /// Ends the run.
-    pub(crate) async fn finish(self, halt: Option<Stop>) -> Result<RunReport, RunError> {
-        let ledger = self.ledger.into_inner();
+    pub(crate) async fn finish(mut self, halt: Option<Stop>) -> Result<RunReport, RunError> {
+        let ledger = std::mem::take(self.ledger.get_mut());
+        let drifted = ledger.drifted();
         let (outcome, error) = match halt {
             Some(Stop::Storage(error)) => return Err(error.into()),
             Some(Stop::Account(error) | Stop::Fault(error)) => (Outcome::Failed, Some(error)),
@@ -296,17 +302,23 @@ impl<'a> Task<'a> {
             }
             None => (Outcome::Partial, None),
         };
+        let mut events = std::mem::take(
+            self.events
+                .get_mut()
+                .unwrap_or_else(PoisonError::into_inner),
+        );
+        if !drifted.is_empty() && outcome != Outcome::Cancelled {
+            events.push(drift(&drifted));
+        }
         let finish = RunFinish {
             run: self.run,
             outcome,
             finished_at: self.engine.clock.now(),
             progress: ledger.progress,
-            events: self
-                .events
-                .into_inner()
-                .unwrap_or_else(PoisonError::into_inner),
+            events,
         };
         let report = self.engine.storage.finish_run(&self.fence, finish).await?;
+        self.measure_run(&report);
         match error {
             Some(error) => Err(RunError::Source {
                 error,
@@ -314,5 +326,17 @@ impl<'a> Task<'a> {
             }),
             None => Ok(report),
         }
+    }
+}
+
+/// Tells that the streams of changes did not tell everything.
+fn drift(rows: &BTreeMap<Resource, u64>) -> LifecycleEvent {
+    tracing::error!(
+        ?rows,
+        "the copy had drifted from the source; it is as the source again"
+    );
+    LifecycleEvent {
+        event: EventType::SystemError,
+        data: json!({ "code": "drift", "rows": rows }),
     }
 }

@@ -130,6 +130,9 @@ struct CountsBody {
     deleted: u64,
     /// Rows that could not be read or understood.
     quarantined: u64,
+    /// Rows that a listing showed to be otherwise than the copy had them, although the source's changes, which are read
+    /// between listings, should have told of it. Should be 0.
+    drifted: u64,
     /// Requests to the source.
     requests: u64,
     /// Seconds from the first request to the last commit.
@@ -145,6 +148,7 @@ impl From<Counts> for CountsBody {
             unchanged: counts.unchanged,
             deleted: counts.deleted,
             quarantined: counts.quarantined,
+            drifted: counts.drifted,
             requests: counts.requests,
             seconds: counts.seconds,
         }

@@ -8,6 +8,7 @@
 
 mod cancel;
 mod deletes;
+mod drift;
 mod faults;
 mod joins;
 mod kill;

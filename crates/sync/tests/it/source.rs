@@ -34,6 +34,8 @@ pub(crate) struct Shape {
     pub(crate) fetch_limit: Option<u32>,
     /// How far the source's clock is ahead of ours.
     pub(crate) skew: TimeDelta,
+    /// What the stream of changes is declared not to see.
+    pub(crate) unseen: Vec<&'static str>,
     /// Pages are cut short without being the last.
     pub(crate) short_pages: bool,
 }
@@ -54,6 +56,7 @@ impl Default for Shape {
             deletes: Deletes::FlaggedOrAbsent,
             fetch_limit: Some(3),
             skew: TimeDelta::zero(),
+            unseen: vec!["children"],
             short_pages: false,
         }
     }
@@ -537,6 +540,7 @@ fn entity(table: &str, shape: &Shape) -> EntityInfo {
         changes.yields = yields;
         changes.sorted = shape.changes_sorted;
         changes.deletes = Deletes::Flagged;
+        changes.unseen.clone_from(&shape.unseen);
         entity.streams.push(changes);
     }
     let name = StreamName::new(format!("{table}-all"));

@@ -1,0 +1,59 @@
+//! What the streams of changes should have told already, and so whether a listing's news is drift.
+
+use chrono::{DateTime, Utc};
+use wrenchtime_connector::{Bound, Document, Role, StreamInfo};
+
+use crate::KnownRow;
+use crate::plan::EntityPlan;
+
+/// How far the streams of changes of an entity have been read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Coverage {
+    /// Every row that changed before this instant, by the source's clock, was shown by them.
+    until: DateTime<Utc>,
+    /// No part of a row is declared as unseen by all of them.
+    whole: bool,
+}
+
+impl Coverage {
+    /// Tells whether the streams of changes should have shown this row, which a listing showed to differ from what is
+    /// stored.
+    ///
+    /// Rows without a change date, and those that come back, are a listing's to find.
+    pub(crate) fn missed(self, row: &Document, stored: Option<&KnownRow>) -> bool {
+        let covered = row
+            .changed_at
+            .as_ref()
+            .is_some_and(|change| change.at < self.until);
+        let expected = stored.is_none_or(|stored| !stored.gone && self.whole);
+        covered && expected && !row.deleted
+    }
+}
+
+impl EntityPlan {
+    /// Returns what should be known before this stream is read; nothing where its news is nobody else's to tell: in
+    /// streams of changes, before the entity was listed whole, and where it has no stream of changes in time.
+    pub(crate) fn covered(&self, stream: &StreamInfo) -> Option<Coverage> {
+        if stream.role == Role::Changes {
+            return None;
+        }
+        self.states[&self.entity.listing()?.name].completed_at?;
+        let changes = || {
+            let streams = self.entity.streams.iter();
+            streams.filter(|stream| stream.role == Role::Changes)
+        };
+        let mut until: Option<DateTime<Utc>> = None;
+        for stream in changes() {
+            let Some(Bound::Time { at, .. }) = self.states[&stream.name].bound else {
+                return None;
+            };
+            until = Some(until.map_or(at, |until| until.min(at)));
+        }
+        let first = changes().next()?;
+        let unseen = |part: &&str| changes().all(|stream| stream.unseen.contains(part));
+        Some(Coverage {
+            until: until?,
+            whole: !first.unseen.iter().any(|part| unseen(part)),
+        })
+    }
+}
