@@ -14,6 +14,7 @@ mod demo;
 mod following;
 mod killing;
 mod lists;
+mod metrics;
 #[cfg(feature = "test-postgres")]
 mod postgres;
 mod quarantine;

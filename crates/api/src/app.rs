@@ -15,6 +15,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use metrics::{counter, histogram};
 use tracing::{Instrument, error, info, info_span};
 use uuid::Uuid;
 use wrenchtime_service::{Principal, Service};
@@ -33,15 +34,23 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 struct App {
     service: Service,
     limits: Limits,
+    exposition: Option<Exposition>,
 }
+
+/// Writes down what was measured so far, as Prometheus reads it.
+pub type Exposition = Arc<dyn Fn() -> String + Send + Sync>;
 
 /// The id of one request, in its reply and in the log.
 #[derive(Clone)]
 struct RequestId(Arc<str>);
 
-/// Makes the API over a service.
-pub fn router(service: Service, limits: Limits) -> Router {
-    let app = App { service, limits };
+/// Makes the API over a service. Without an exposition there is nothing under `/metrics`.
+pub fn router(service: Service, limits: Limits, exposition: Option<Exposition>) -> Router {
+    let app = App {
+        service,
+        limits,
+        exposition,
+    };
     let mut by_path: BTreeMap<String, MethodRouter<App>> = BTreeMap::new();
     for route in routes::all() {
         let path = route.path.clone();
@@ -125,6 +134,7 @@ async fn answer(
         Ok(reply) => reply.into_reply(),
         Err(problem) => problem.into_reply(&id.0),
     };
+    measure(route, &reply, begun.elapsed());
     info!(
         method = %route.method,
         route = %route.path,
@@ -133,6 +143,19 @@ async fn answer(
         "answered"
     );
     reply
+}
+
+/// Counts an answer. The route stands for all addresses of its kind, so that there are few labels.
+fn measure(route: &Route, reply: &Response, took: Duration) {
+    let status = reply.status().as_u16().to_string();
+    let labels = [
+        ("method", route.method.to_string()),
+        ("route", route.path.clone()),
+    ];
+    let mut counted = labels.to_vec();
+    counted.push(("status", status));
+    counter!("wrenchtime_http_requests_total", &counted).increment(1);
+    histogram!("wrenchtime_http_request_seconds", &labels).record(took.as_secs_f64());
 }
 
 async fn handle(
@@ -157,6 +180,7 @@ async fn handle(
         path,
         query,
         body,
+        exposition: app.exposition.clone(),
     };
     (route.handler)(call).await
 }

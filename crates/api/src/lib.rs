@@ -11,7 +11,7 @@ mod route;
 mod routes;
 mod server;
 
-pub use app::router;
+pub use app::{Exposition, router};
 pub use openapi::document as openapi_document;
 pub use problem::Code as ProblemCode;
 pub use server::{Limits, serve};

@@ -10,6 +10,7 @@ use wrenchtime_model::Resource;
 use wrenchtime_service::storage::StoredConnection;
 use wrenchtime_service::{Actor, Principal, Service};
 
+use crate::app::Exposition;
 use crate::parameter::{Parameter, Query};
 use crate::problem::{Code, Problem};
 use crate::reply::Reply;
@@ -80,6 +81,7 @@ pub(crate) struct Call {
     pub(crate) path: BTreeMap<String, String>,
     pub(crate) query: Query,
     pub(crate) body: bytes::Bytes,
+    pub(crate) exposition: Option<Exposition>,
 }
 
 impl Call {

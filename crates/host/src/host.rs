@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
-use wrenchtime_api::Limits;
+use wrenchtime_api::{Exposition, Limits};
 use wrenchtime_connector::{Clock, SystemClock};
 use wrenchtime_egress::{AllowRule, Policy};
 use wrenchtime_service::storage::ConnectionStore;
@@ -18,11 +18,11 @@ use wrenchtime_service::{MasterKey, Options, Parts, Service, Vault};
 use wrenchtime_transport::{Runtime, RuntimeOptions};
 use wrenchtime_webhooks::{Dispatcher, DispatcherParts};
 
-use crate::StartError;
 use crate::database::Database;
 use crate::files::{
     LocalService, last_service, master_key, new_master_key, no_master_key, write_local_service,
 };
+use crate::{StartError, metrics};
 
 /// How often the dispatcher looks for events that nobody woke it for.
 const DISPATCH_INTERVAL: Duration = Duration::from_secs(5);
@@ -130,6 +130,7 @@ impl Host {
     /// what the next one goes on with: once nothing stands in the way, it starts and has a first key to show.
     pub async fn start(options: HostOptions) -> Result<Self, StartError> {
         wrenchtime_egress::install_tls_provider();
+        let exposition = metrics::exposition();
         // What can fail without the data directory comes first: it leaves no trace there.
         let listener = listen(options.listen).await?;
         let address = listener.local_addr().map_err(|reason| StartError::Listen {
@@ -145,7 +146,7 @@ impl Host {
             Arc::clone(&options.clock),
         )
         .await?;
-        let lent = (policy, runtime);
+        let lent = (policy, runtime, exposition);
         let started =
             Self::start_on(&options, database.clone(), given, lent, (listener, address)).await;
         if started.is_err() {
@@ -158,7 +159,7 @@ impl Host {
         options: &HostOptions,
         database: Database,
         given: Option<MasterKey>,
-        (policy, runtime): (Policy, Runtime),
+        (policy, runtime, exposition): (Policy, Runtime, Option<Exposition>),
         (listener, address): (TcpListener, SocketAddr),
     ) -> Result<Self, StartError> {
         let stores = database.stores();
@@ -193,7 +194,12 @@ impl Host {
             }
         };
         let (stop_api, stop_dispatcher) = (CancellationToken::new(), CancellationToken::new());
-        let api = tokio::spawn(serve(listener, service.clone(), stop_api.clone()));
+        let api = tokio::spawn(serve(
+            listener,
+            service.clone(),
+            exposition,
+            stop_api.clone(),
+        ));
         let stopped = stop_dispatcher.clone();
         let dispatcher =
             tokio::spawn(async move { dispatcher.run(DISPATCH_INTERVAL, stopped).await });
@@ -313,10 +319,17 @@ async fn local_key(
     Ok(local)
 }
 
-async fn serve(listener: TcpListener, service: Service, stop: CancellationToken) {
+async fn serve(
+    listener: TcpListener,
+    service: Service,
+    exposition: Option<Exposition>,
+    stop: CancellationToken,
+) {
+    let keeping_up = tokio::spawn(metrics::keep_up(Arc::clone(service.clock()), stop.clone()));
     let limits = Limits::default();
-    let app = wrenchtime_api::router(service, limits);
+    let app = wrenchtime_api::router(service, limits, exposition);
     if let Err(error) = wrenchtime_api::serve(listener, app, limits, stop).await {
         error!(%error, "the API ended: the service must be started again");
     }
+    keeping_up.abort();
 }

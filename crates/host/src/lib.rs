@@ -4,6 +4,7 @@ mod database;
 mod error;
 mod files;
 mod host;
+mod metrics;
 
 pub use error::StartError;
 pub use files::{LocalService, local_service};

@@ -141,6 +141,9 @@ pub trait ConnectionStore: std::fmt::Debug + Send + Sync + 'static {
         run: RunId,
     ) -> Result<Option<RunState>, StorageError>;
 
+    /// Counts connections by system and state, in the order of their names.
+    async fn standings(&self) -> Result<Vec<Standing>, StorageError>;
+
     /// Adds to the audit log. Nothing of it is ever changed.
     async fn audit(&self, entry: AuditEntry) -> Result<(), StorageError>;
 }
@@ -277,6 +280,21 @@ pub struct StoredConnection {
     pub schedule: Option<Duration>,
     /// When it was made.
     pub created_at: Timestamp,
+}
+
+/// The connections of one system that are in one state.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Standing {
+    /// The system.
+    pub system: SystemName,
+    /// The state.
+    pub state: State,
+    /// How many they are. At least one.
+    pub connections: u64,
+    /// The longest ago that one of them had a run that was complete or partial, or was made where it never had one.
+    pub waiting_since: DateTime<Utc>,
+    /// How many of their rows cannot be mapped now.
+    pub quarantined: u64,
 }
 
 /// Which connections to list.

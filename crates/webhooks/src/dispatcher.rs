@@ -299,6 +299,7 @@ impl Dispatcher {
             warn!(delivery = %due.id, endpoint = %due.endpoint.id, attempt = due.attempts + 1,
                 error = posted.error, ?outcome, "a webhook did not arrive");
         }
+        measure(&outcome, now - at);
         let attempt = Attempt {
             delivery: due.id,
             at,
@@ -323,6 +324,19 @@ impl Dispatcher {
             StoreError::new("read an endpoint's signing secret").with_source(error)
         })
     }
+}
+
+/// Counts an attempt by what follows from it.
+fn measure(outcome: &AttemptOutcome, took: TimeDelta) {
+    let outcome = match outcome {
+        AttemptOutcome::Delivered => "delivered",
+        AttemptOutcome::RetryAt(_) => "retried",
+        AttemptOutcome::Failed => "failed",
+        AttemptOutcome::Gone => "gone",
+    };
+    metrics::counter!("wrenchtime_webhook_attempts_total", "outcome" => outcome).increment(1);
+    metrics::histogram!("wrenchtime_webhook_attempt_seconds")
+        .record(took.to_std().unwrap_or_default().as_secs_f64());
 }
 
 /// What a look found.

@@ -12,6 +12,6 @@ pub use dispatcher::{BuildError, Dispatcher, DispatcherParts, Turn};
 pub use endpoint::{Endpoint, EndpointScope, EndpointSecrets, NewEndpoint};
 pub use signature::{BadSecret, Received, Refused, SigningKey, TOLERANCE};
 pub use storage::{
-    Attempt, AttemptOutcome, Delivery, DeliveryFilter, DeliveryId, DeliveryState, DeliveryStore,
-    DueDelivery, EventSource, FanOut, Message, PendingEvent, StoreError,
+    Attempt, AttemptOutcome, Backlog, Delivery, DeliveryFilter, DeliveryId, DeliveryState,
+    DeliveryStore, DueDelivery, EventSource, FanOut, Message, PendingEvent, StoreError,
 };

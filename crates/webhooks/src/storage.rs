@@ -75,6 +75,9 @@ pub trait DeliveryStore: fmt::Debug + Send + Sync + 'static {
     /// Returns when the next delivery is due, so that nobody has to ask in between.
     async fn next_due(&self) -> Result<Option<DateTime<Utc>>, StoreError>;
 
+    /// Counts what waits for enabled endpoints.
+    async fn backlog(&self) -> Result<Backlog, StoreError>;
+
     /// Lists deliveries, newest first.
     async fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<Delivery>, StoreError>;
 
@@ -243,6 +246,15 @@ pub enum AttemptOutcome {
     Failed,
     /// The receiver said that it is gone for good: the endpoint is disabled, the delivery waits.
     Gone,
+}
+
+/// What has not arrived yet and is still tried.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Backlog {
+    /// How many deliveries wait for their first or next attempt.
+    pub pending: u64,
+    /// When the oldest of their messages was made.
+    pub oldest: Option<DateTime<Utc>>,
 }
 
 /// Where a delivery stands.

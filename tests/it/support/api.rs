@@ -84,6 +84,19 @@ impl Api {
         (status, value)
     }
 
+    /// Returns an answer that is no JSON.
+    pub(crate) async fn text(&self, path: &str) -> (StatusCode, String) {
+        let url = format!("{}{path}", self.url);
+        let reply = self
+            .http
+            .get(&url)
+            .bearer_auth(&self.key)
+            .send()
+            .await
+            .unwrap();
+        (reply.status(), reply.text().await.unwrap())
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Value {
         let (status, value) = self.call(Method::GET, path, None).await;
         assert!(status.is_success(), "GET {path}: {status} {value}");

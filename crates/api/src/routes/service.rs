@@ -20,6 +20,18 @@ pub(super) fn routes() -> Vec<Route> {
             .described("Asks the store, which must take writes too.")
             .for_access(Access::Public)
             .answers_json("It does.", "Health"),
+        Route::new(Method::GET, "/metrics", metrics)
+            .named("service", "get_metrics", "What is measured, for Prometheus")
+            .described(
+                "Counters since the start of the process, and how the connections stand now. docs/metrics.md explains \
+                 each.",
+            )
+            .may_fail([Code::NotFound])
+            .answers(
+                StatusCode::OK,
+                "In the text format of Prometheus.",
+                Content::Text("text/plain; version=0.0.4"),
+            ),
         Route::new(Method::GET, "/openapi.json", document)
             .named("service", "get_openapi", "This document")
             .for_access(Access::Public)
@@ -53,6 +65,18 @@ async fn healthz(_: Call) -> Result<Reply, Problem> {
 async fn readyz(call: Call) -> Result<Reply, Problem> {
     call.service.ready().await?;
     Reply::json(StatusCode::OK, &json!({ "status": "ok" }))
+}
+
+async fn metrics(call: Call) -> Result<Reply, Problem> {
+    let exposition = call.exposition.as_ref().ok_or_else(|| {
+        Problem::new(Code::NotFound).with_detail("nothing is measured in this process")
+    })?;
+    call.service.measure().await?;
+    Ok(Reply::text(
+        StatusCode::OK,
+        "text/plain; version=0.0.4",
+        exposition(),
+    ))
 }
 
 async fn document(_: Call) -> Result<Reply, Problem> {

@@ -95,7 +95,7 @@ impl Harness {
         limits.body_bytes = 2000;
         limits.body_timeout = Duration::from_millis(200);
         Self {
-            app: router(service.clone(), limits),
+            app: router(service.clone(), limits, None),
             service,
             store,
             clock,

@@ -16,8 +16,8 @@ use wrenchtime_model::{ConnectionId, RunId};
 use wrenchtime_service::storage::{
     AuditEntry, ChangesPage, ChangesQuery, ConnectionFilter, ConnectionStore, ConnectionToken,
     Disconnect, GetQuery, ListPage, ListQuery, ManagementKey, NewConnection, NewCredentials,
-    QuarantinePage, QuarantineQuery, RecordReader, SecretHash, StorageError, StoredConnection,
-    StoredRecord, SyncSnapshot, Transition,
+    QuarantinePage, QuarantineQuery, RecordReader, SecretHash, Standing, StorageError,
+    StoredConnection, StoredRecord, SyncSnapshot, Transition,
 };
 use wrenchtime_sync::RunState;
 
@@ -130,6 +130,10 @@ impl ConnectionStore for PostgresStore {
         run: RunId,
     ) -> Result<Option<RunState>, StorageError> {
         Ok(read::run(self, connection, run).await?)
+    }
+
+    async fn standings(&self) -> Result<Vec<Standing>, StorageError> {
+        Ok(connections::standings(self).await?)
     }
 
     async fn audit(&self, entry: AuditEntry) -> Result<(), StorageError> {

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use wrenchtime_model::{ConnectionId, EndpointId};
 use wrenchtime_webhooks::{
-    Attempt, Delivery, DeliveryFilter, DeliveryId, DeliveryStore, DueDelivery, Endpoint,
+    Attempt, Backlog, Delivery, DeliveryFilter, DeliveryId, DeliveryStore, DueDelivery, Endpoint,
     EventSource, FanOut, PendingEvent, StoreError,
 };
 
@@ -87,6 +87,10 @@ impl DeliveryStore for SqliteStore {
 
     async fn next_due(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
         Ok(deliveries::next_due(self).await?)
+    }
+
+    async fn backlog(&self) -> Result<Backlog, StoreError> {
+        Ok(deliveries::backlog(self).await?)
     }
 
     async fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<Delivery>, StoreError> {

@@ -1,6 +1,8 @@
 //! What `ConnectionStore` promises.
 
-use crate::fixture::{Fixture, Lane, audit, new_connection, new_run, second, stamp};
+use crate::fixture::{
+    DocumentWriteExt, Fixture, Lane, audit, finish, new_connection, new_run, noon, second, stamp,
+};
 use std::time::Duration;
 use uuid::Uuid;
 use wrenchtime_connector::SystemName;
@@ -8,7 +10,7 @@ use wrenchtime_model::{ConnectionId, EventBody, EventType, Resource, RunId, Time
 use wrenchtime_service::State;
 use wrenchtime_service::storage::{
     ConnectionFilter, ConnectionStore, Disconnect, ManagementKey, NewConnection, NewCredentials,
-    NewSchedule, RecordReader, SealedSettings, SecretHash, StorageError, StoredAccount,
+    NewSchedule, RecordReader, SealedSettings, SecretHash, Standing, StorageError, StoredAccount,
     StoredConnection, Transition,
 };
 use wrenchtime_sync::{LifecycleEvent, Mode, Outcome, RunFinish, RunProgress, Storage};
@@ -395,4 +397,51 @@ pub(crate) async fn runs_are_listed_newest_first<F: Fixture>() {
     );
     let snapshot = lane.store.sync_snapshot(lane.id).await.unwrap();
     assert_eq!(snapshot.last_success_at, Some(second(5)));
+}
+
+pub(crate) async fn connections_are_counted_by_system_and_state<F: Fixture>() {
+    let fixture = F::new().await;
+    let store = fixture.store();
+    assert_eq!(store.standings().await.unwrap(), []);
+    let mut other = new_connection(ConnectionId::new());
+    other.system = SystemName::from_static("other");
+    other.state = State::Offline;
+    other.created_at = stamp(7);
+    let first = new_connection(ConnectionId::new());
+    let second_one = new_connection(ConnectionId::new());
+    let (id, system) = (first.id, first.system.clone());
+    for new in [other, first, second_one] {
+        store.create_connection(new).await.unwrap();
+    }
+    let lane = Lane::go_on(&fixture, id).await;
+    let bad = lane.document("7", "x").quarantined("no name");
+    lane.commit(vec![lane.document("1", "x"), bad]).await;
+    let expected = |waiting_since, quarantined| Standing {
+        system: system.clone(),
+        state: State::Active,
+        connections: 2,
+        waiting_since,
+        quarantined,
+    };
+    let apart = Standing {
+        system: SystemName::from_static("other"),
+        state: State::Offline,
+        connections: 1,
+        waiting_since: second(7),
+        quarantined: 0,
+    };
+    let standings = store.standings().await.unwrap();
+    assert_eq!(standings, [expected(noon(), 1), apart.clone()]);
+
+    lane.commit(vec![lane.document("7", "x").seen_at(9).deleted()])
+        .await;
+    lane.store
+        .finish_run(&lane.fence, finish(lane.run, Outcome::Complete))
+        .await
+        .unwrap();
+    // The other one never had a run.
+    assert_eq!(
+        store.standings().await.unwrap(),
+        [expected(noon(), 0), apart]
+    );
 }

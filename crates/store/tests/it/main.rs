@@ -69,6 +69,7 @@ macro_rules! store_suite {
                 a_removed_endpoint_takes_its_deliveries_along
                 a_taken_delivery_is_nobody_elses_until_its_lease_ends
                 one_endpoint_does_not_take_all_places
+                what_waits_for_an_enabled_endpoint_is_counted
                 an_attempt_decides_what_follows
                 a_retry_by_hand_begins_a_new_plan
                 deliveries_are_listed_newest_first_in_pages
@@ -84,6 +85,7 @@ macro_rules! store_suite {
                 a_disconnected_connection_is_read_and_never_written
                 schedules_are_set
                 runs_are_listed_newest_first
+                connections_are_counted_by_system_and_state
             }
             lists {
                 lists_are_filtered_by_every_value

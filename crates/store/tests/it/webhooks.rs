@@ -5,8 +5,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use wrenchtime_model::{Asset, ConnectionId, EndpointId, EventType, Record, Resource};
 use wrenchtime_webhooks::{
-    Attempt, AttemptOutcome, Delivery, DeliveryFilter, DeliveryId, DeliveryState, DeliveryStore,
-    DueDelivery, Endpoint, EndpointScope, EventSource, FanOut, Message, NewEndpoint,
+    Attempt, AttemptOutcome, Backlog, Delivery, DeliveryFilter, DeliveryId, DeliveryState,
+    DeliveryStore, DueDelivery, Endpoint, EndpointScope, EventSource, FanOut, Message, NewEndpoint,
 };
 
 use crate::fixture::{DocumentWriteExt, Fixture, Lane, second};
@@ -296,6 +296,38 @@ pub(crate) async fn one_endpoint_does_not_take_all_places<F: Fixture>() {
     assert_eq!(sequences(&more), ["3", "3"]);
     log.attempt(more[0].id, AttemptOutcome::Delivered).await;
     assert_eq!(sequences(&log.take(10, 9, 3).await), ["4"]);
+}
+
+pub(crate) async fn what_waits_for_an_enabled_endpoint_is_counted<F: Fixture>() {
+    let fixture = F::new().await;
+    let log = Log::new(&fixture, 2, 3).await;
+    let backlog = async || log.store().backlog().await.unwrap();
+    assert_eq!(backlog().await, Backlog::default());
+    log.fan_out(0, 3).await;
+    let all = Backlog {
+        pending: 6,
+        oldest: Some(second(1)),
+    };
+    assert_eq!(backlog().await, all);
+    let taken = log.take(10, 9, 9).await;
+    assert_eq!(backlog().await, all, "one under way has not arrived");
+    for delivery in &taken {
+        let outcome = match (
+            delivery.endpoint.id == log.endpoints[0].id,
+            delivery.created_at,
+        ) {
+            (true, at) if at == second(1) => AttemptOutcome::Delivered,
+            (true, at) if at == second(2) => AttemptOutcome::Failed,
+            (true, _) => AttemptOutcome::RetryAt(second(200)),
+            (false, _) => AttemptOutcome::Gone,
+        };
+        log.attempt(delivery.id, outcome).await;
+    }
+    let last = Backlog {
+        pending: 1,
+        oldest: Some(second(3)),
+    };
+    assert_eq!(backlog().await, last);
 }
 
 pub(crate) async fn an_attempt_decides_what_follows<F: Fixture>() {

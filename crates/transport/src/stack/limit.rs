@@ -1,6 +1,7 @@
 //! Keeps to the account's rate budget.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tower::ServiceExt;
 use wrenchtime_connector::{ErrorKind, Retry};
@@ -16,12 +17,16 @@ layer! {
 
 impl<S: Inner> Limit<S> {
     async fn handle(self, job: Job) -> Result<Reply, Failure> {
-        let place = self
-            .shared
-            .budget
-            .enter(&job.cx)
-            .await
-            .map_err(|wait| too_long(&job, wait))?;
+        let clock = &self.shared.clock;
+        let asked = clock.now();
+        let entered = self.shared.budget.enter(&job.cx).await;
+        let waited = (clock.now() - asked).to_std().unwrap_or_default();
+        if waited >= Duration::from_millis(1) {
+            let system = self.shared.profile.system.to_string();
+            metrics::histogram!("wrenchtime_source_budget_wait_seconds", "system" => system)
+                .record(waited.as_secs_f64());
+        }
+        let place = entered.map_err(|wait| too_long(&job, wait))?;
         let answer = self.inner.oneshot(job).await;
         drop(place);
         answer

@@ -93,6 +93,8 @@ impl<S: Inner> Retry<S> {
                 system, operation = &*job.name, trace = %job.cx.trace, attempt, kind,
                 wait_millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX), "will ask again"
             );
+            metrics::counter!("wrenchtime_source_retries_total", "system" => system.to_owned(), "reason" => kind)
+                .increment(1);
             clock.sleep(wait).await;
         }
     }

@@ -8,6 +8,7 @@ use std::task::{Context as TaskContext, Poll};
 use ::http::header::CONTENT_TYPE;
 use ::http::{HeaderMap, StatusCode};
 use bytes::{Bytes, BytesMut};
+use metrics::counter;
 use tower::Service;
 use url::Url;
 use wrenchtime_connector::{Error, ErrorKind, Retry};
@@ -52,7 +53,9 @@ impl Sender {
         let request = self.request(job, url)?;
         job.progress.requests.fetch_add(1, Ordering::Relaxed);
         let broken = |error| without_reply(job, &place, error);
-        let mut response = self.0.client.execute(request).await.map_err(broken)?;
+        let sent = self.0.client.execute(request).await;
+        self.count(sent.as_ref().ok().map(reqwest::Response::status));
+        let mut response = sent.map_err(broken)?;
         let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
         let limit = if status.is_success() {
             self.0.profile.max_reply_bytes
@@ -77,6 +80,8 @@ impl Sender {
             body.extend_from_slice(&chunk);
         }
         let body = body.freeze();
+        let read = u64::try_from(body.len()).unwrap_or(u64::MAX);
+        counter!("wrenchtime_source_bytes_total", "system" => self.system()).increment(read);
         if !status.is_success() {
             return Err(self.refused(job, status, &headers, &body));
         }
@@ -93,6 +98,17 @@ impl Sender {
             verify(&reply)?;
         }
         Ok(reply)
+    }
+
+    /// Counts a request by what came of it.
+    fn count(&self, status: Option<StatusCode>) {
+        let status = status.map_or_else(|| "none".to_owned(), |status| status.as_u16().to_string());
+        counter!("wrenchtime_source_requests_total", "system" => self.system(), "status" => status)
+            .increment(1);
+    }
+
+    fn system(&self) -> String {
+        self.0.profile.system.to_string()
     }
 
     fn request(&self, job: &Job, url: Url) -> Result<reqwest::Request, Failure> {

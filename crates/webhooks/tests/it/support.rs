@@ -12,9 +12,9 @@ use wrenchtime_clock::{Clock, ManualClock, SystemClock};
 use wrenchtime_egress::Policy;
 use wrenchtime_model::{ConnectionId, EndpointId, Event, EventBody, EventType, Timestamp};
 use wrenchtime_webhooks::{
-    Attempt, AttemptOutcome, Delivery, DeliveryFilter, DeliveryId, DeliveryStore, Dispatcher,
-    DispatcherParts, DueDelivery, Endpoint, EndpointScope, EndpointSecrets, EventSource, FanOut,
-    Message, NewEndpoint, PendingEvent, SigningKey, StoreError,
+    Attempt, AttemptOutcome, Backlog, Delivery, DeliveryFilter, DeliveryId, DeliveryStore,
+    Dispatcher, DispatcherParts, DueDelivery, Endpoint, EndpointScope, EndpointSecrets,
+    EventSource, FanOut, Message, NewEndpoint, PendingEvent, SigningKey, StoreError,
 };
 
 #[derive(Debug, Default)]
@@ -207,6 +207,10 @@ impl DeliveryStore for MemoryDeliveries {
 
     async fn next_due(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
         Ok(self.with(|state| state.messages.values().filter_map(|(_, _, due)| *due).min()))
+    }
+
+    async fn backlog(&self) -> Result<Backlog, StoreError> {
+        Err(StoreError::new("counting is the store's own business"))
     }
 
     async fn deliveries(&self, _: &DeliveryFilter) -> Result<Vec<Delivery>, StoreError> {

@@ -6,7 +6,7 @@ use sqlx::{Postgres, QueryBuilder, Row};
 use uuid::Uuid;
 use wrenchtime_model::EndpointId;
 use wrenchtime_webhooks::{
-    Attempt, AttemptOutcome, Delivery, DeliveryFilter, DeliveryId, DueDelivery, FanOut,
+    Attempt, AttemptOutcome, Backlog, Delivery, DeliveryFilter, DeliveryId, DueDelivery, FanOut,
 };
 
 use super::endpoints::{self, ENDPOINT_COLUMNS};
@@ -166,6 +166,19 @@ pub(super) async fn next_due(store: &PostgresStore) -> Result<Option<DateTime<Ut
     .fetch_one(&store.inner.readers)
     .await?;
     due.map(codec::instant).transpose()
+}
+
+pub(super) async fn backlog(store: &PostgresStore) -> Result<Backlog, Fault> {
+    let (pending, oldest): (i64, Option<i64>) = sqlx::query_as(
+        "SELECT count(*), min(d.created_at) FROM webhook_deliveries d JOIN webhook_endpoints p ON p.row = d.endpoint \
+         WHERE d.state = 'pending' AND p.disabled_at IS NULL",
+    )
+    .fetch_one(&store.inner.readers)
+    .await?;
+    Ok(Backlog {
+        pending: codec::unsigned(pending)?,
+        oldest: oldest.map(codec::instant).transpose()?,
+    })
 }
 
 pub(super) async fn record_attempt(store: &PostgresStore, attempt: &Attempt) -> Result<(), Fault> {

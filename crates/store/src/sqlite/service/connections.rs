@@ -8,8 +8,8 @@ use wrenchtime_connector::SystemName;
 use wrenchtime_model::{ConnectionId, Timestamp};
 use wrenchtime_service::State;
 use wrenchtime_service::storage::{
-    AuditEntry, ConnectionFilter, Disconnect, NewConnection, SealedSettings, StoredConnection,
-    Transition,
+    AuditEntry, ConnectionFilter, Disconnect, NewConnection, SealedSettings, Standing,
+    StoredConnection, Transition,
 };
 
 use super::keys;
@@ -125,6 +125,30 @@ pub(super) async fn list(
     query.push(" ORDER BY c.id LIMIT ").push_bind(filter.limit);
     let rows = query.build().fetch_all(&store.inner.readers).await?;
     rows.iter().map(|row| stored_connection(row, 0)).collect()
+}
+
+pub(super) async fn standings(store: &SqliteStore) -> Result<Vec<Standing>, Fault> {
+    let rows = sqlx::query(
+        "SELECT d.system, d.state, count(*), min(coalesce(c.succeeded_at, d.created_at)), \
+           sum((SELECT count(*) FROM documents q WHERE q.connection = c.row AND q.quarantine_reason IS NOT NULL \
+             AND q.gone = 0)) \
+         FROM connections c JOIN connection_details d ON d.connection = c.row GROUP BY d.system, d.state \
+         ORDER BY d.system, d.state",
+    )
+    .fetch_all(&store.inner.readers)
+    .await?;
+    rows.iter().map(standing_of).collect()
+}
+
+fn standing_of(row: &SqliteRow) -> Result<Standing, Fault> {
+    let state: String = row.try_get(1)?;
+    Ok(Standing {
+        system: SystemName::new(row.try_get::<String, _>(0)?),
+        state: codec::from_name(&state)?,
+        connections: codec::unsigned(row.try_get(2)?)?,
+        waiting_since: codec::instant(row.try_get(3)?)?,
+        quarantined: codec::unsigned(row.try_get(4)?)?,
+    })
 }
 
 pub(super) async fn transition(

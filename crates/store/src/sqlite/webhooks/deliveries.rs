@@ -6,7 +6,8 @@ use sqlx::{QueryBuilder, Row, Sqlite};
 use uuid::Uuid;
 use wrenchtime_model::{ConnectionId, EndpointId};
 use wrenchtime_webhooks::{
-    Attempt, AttemptOutcome, Delivery, DeliveryFilter, DeliveryId, DueDelivery, FanOut, Message,
+    Attempt, AttemptOutcome, Backlog, Delivery, DeliveryFilter, DeliveryId, DueDelivery, FanOut,
+    Message,
 };
 
 use super::endpoints::{self, ENDPOINT_COLUMNS};
@@ -155,6 +156,19 @@ pub(super) async fn next_due(store: &SqliteStore) -> Result<Option<DateTime<Utc>
     .fetch_one(&store.inner.readers)
     .await?;
     due.map(codec::instant).transpose()
+}
+
+pub(super) async fn backlog(store: &SqliteStore) -> Result<Backlog, Fault> {
+    let (pending, oldest): (i64, Option<i64>) = sqlx::query_as(
+        "SELECT count(*), min(d.created_at) FROM webhook_deliveries d JOIN webhook_endpoints p ON p.row = d.endpoint \
+         WHERE d.state = 'pending' AND p.disabled_at IS NULL",
+    )
+    .fetch_one(&store.inner.readers)
+    .await?;
+    Ok(Backlog {
+        pending: codec::unsigned(pending)?,
+        oldest: oldest.map(codec::instant).transpose()?,
+    })
 }
 
 pub(super) async fn record_attempt(store: &SqliteStore, attempt: &Attempt) -> Result<(), Fault> {
