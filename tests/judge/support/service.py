@@ -1,12 +1,15 @@
 """The service under judgement, and how a judge's verdict is told."""
 
 import json
+import os
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 
+# The database of the service; none is a file of its own.
+DATABASE = os.environ.get("WRENCHTIME_JUDGE_DATABASE")
 # Seconds after which what should come is taken for lost.
 PATIENCE = 60
 
@@ -25,6 +28,8 @@ class Service:
             "WRENCHTIME_ALLOW": "127.0.0.0/8",
             "WRENCHTIME_FOLDERS": str(folder),
         }
+        if DATABASE:
+            environment["WRENCHTIME_DATABASE"] = DATABASE
         self.log = folder / "serve.log"
         self.process = subprocess.Popen(
             [binary, "serve", "--json"],
