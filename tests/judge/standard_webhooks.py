@@ -7,55 +7,28 @@ Needs `python3 -m pip install standardwebhooks`, and nothing else outside the st
 """
 
 import base64
-import csv
 import http.server
 import json
 import os
 import pathlib
 import queue
-import subprocess
 import sys
 import tempfile
 import threading
 import time
-import urllib.error
-import urllib.request
 
 from standardwebhooks import Webhook, WebhookVerificationError
 
-PATIENCE = 60
-
-UNITS = (
-    "RecordNumber Unit Description Parent Site Location Category Type Status Manufacturer Model SerialNumber "
-    "InstalledOn WarrantyEnd"
-)
-WORK_ORDERS = (
-    "RecordNumber Number Unit Site Location Company ScheduledDate StartedDate CompletedDate Reference Category Group "
-    "Class CreatedOn Priority Source Requester WorkGroup Employee Description Notes LabourHours Cost"
-)
-PARTS = (
-    "RecordNumber Numbered Description CategoryID Type Vendor VendorID VendorNumber Manufacturer ManufacturerNumber "
-    "Units QuantityOnHand MinimumOnHand MaxOnHand CurrentCost BillingPrice Taxable NotesText Site Location Shelf"
-)
-VENDORS = "RecordNumber Name AddressLine1 City State Phone Email"
-ORDERS = "Numbered DateOrdered Reference Vendor VendorReference DeliverBy State"
-LINES = "Porder Line PartRecordNumber PartNumber Description Quantity UnitPrice Received"
+from support.exports import SYSTEM, settings, write
+from support.service import PATIENCE, Failed, Service, tell
 
 EXPORTS = {
-    "units.csv": (UNITS, [{"RecordNumber": "1", "Unit": "PUMP-1", "Description": "Kühlwasserpumpe", "Status": "Active"}]),
-    "work_orders.csv": (
-        WORK_ORDERS,
-        [{"RecordNumber": "7", "Number": "WO-7", "Unit": "PUMP-1", "Description": "Seal leaks \"badly\" – 3 l/h"}],
-    ),
-    "parts.csv": (PARTS, []),
-    "vendors.csv": (VENDORS, [{"RecordNumber": "3", "Name": "Bearings & Belts, Inc."}]),
-    "purchase_orders.csv": (ORDERS, []),
-    "purchase_order_lines.csv": (LINES, []),
+    "units.csv": [{"RecordNumber": "1", "Unit": "PUMP-1", "Description": "Kühlwasserpumpe", "Status": "Active"}],
+    "work_orders.csv": [
+        {"RecordNumber": "7", "Number": "WO-7", "Unit": "PUMP-1", "Description": "Seal leaks \"badly\" – 3 l/h"}
+    ],
+    "vendors.csv": [{"RecordNumber": "3", "Name": "Bearings & Belts, Inc."}],
 }
-
-
-class Failed(Exception):
-    """A promise does not hold."""
 
 
 class Receiver:
@@ -93,64 +66,6 @@ class Receiver:
             if kind in kinds:
                 found[kind] = message
         return found
-
-
-class Service:
-    """The service under judgement, in a directory of its own."""
-
-    def __init__(self, binary, folder):
-        environment = {
-            "WRENCHTIME_DATA_DIR": str(folder / "data"),
-            "WRENCHTIME_LISTEN": "127.0.0.1:0",
-            "WRENCHTIME_ALLOW": "127.0.0.0/8",
-            "WRENCHTIME_FOLDERS": str(folder),
-        }
-        self.log = folder / "serve.log"
-        self.process = subprocess.Popen(
-            [binary, "serve", "--json"],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=self.log.open("w"),
-            text=True,
-        )
-        line = self.process.stdout.readline()
-        if not line:
-            raise Failed(f"the service did not start: {self.log.read_text()}")
-        self.url = json.loads(line)["url"]
-        self.key = json.loads((folder / "data" / "service.json").read_text())["key"]
-
-    def post(self, path, body):
-        request = urllib.request.Request(
-            self.url + path,
-            data=json.dumps(body).encode(),
-            headers={"authorization": f"Bearer {self.key}", "content-type": "application/json"},
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=PATIENCE) as reply:
-                return json.load(reply)
-        except urllib.error.HTTPError as refused:
-            raise Failed(f"POST {path}: {refused.code} {refused.read().decode()}") from None
-
-    def stop(self):
-        self.process.terminate()
-        try:
-            self.process.wait(timeout=30)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-
-
-def write_exports(folder):
-    folder.mkdir()
-    for name, (header, rows) in EXPORTS.items():
-        with (folder / name).open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, header.split())
-            writer.writeheader()
-            writer.writerows(rows)
-        # Files that were just written are left alone for a while.
-        before = time.time() - 60
-        os.utime(folder / name, (before, before))
 
 
 def accepted(webhook, headers, body):
@@ -194,12 +109,11 @@ def judge(binary):
     with tempfile.TemporaryDirectory(prefix="wrenchtime-judge-") as name:
         folder = pathlib.Path(name)
         exports = folder / "exports"
-        write_exports(exports)
+        write(exports, EXPORTS)
         service = Service(binary, folder)
         try:
             endpoint = service.post("/v1/webhook-endpoints", {"url": receiver.url, "include_initial": True})
-            settings = {"folder": str(exports), "time_zone": "America/Chicago"}
-            connect = {"system": "express-maintenance", "settings": settings, "schedule_seconds": 0}
+            connect = {"system": SYSTEM, "settings": settings(exports), "schedule_seconds": 0}
             service.post("/v1/connections", connect)
             messages = receiver.wanted({"record.created", "sync.completed"})
         finally:
@@ -212,18 +126,7 @@ def judge(binary):
 def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
-    passed = failed = 0
-    try:
-        for claim, holds in judge(sys.argv[1]):
-            passed += holds
-            failed += not holds
-            if not holds:
-                print(f"FAILED {claim}")
-    except Failed as reason:
-        failed += 1
-        print(f"FAILED {reason}")
-    print(f"judge standardwebhooks: {passed} passed, {failed} failed")
-    sys.exit(1 if failed or not passed else 0)
+    tell("standardwebhooks", judge(sys.argv[1]))
 
 
 if __name__ == "__main__":

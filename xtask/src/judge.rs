@@ -1,5 +1,6 @@
 //! What programs that we did not write say of us. Each is installed by name; what is missing is a failure.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -7,18 +8,21 @@ use anyhow::{Context, Result, bail};
 use crate::postgres::Cluster;
 use crate::process::{binary, cargo, output, root, run};
 
-/// Python packages, each with the version that judges.
-const PYTHON: &[(&str, &str)] = &[("standardwebhooks", "1.1.0")];
+/// What Python must be able to import, and how it is installed in the version that judges.
+const PYTHON: &[(&str, &str)] = &[
+    ("standardwebhooks", "standardwebhooks==1.1.0"),
+    ("dlt, duckdb", "'dlt[duckdb]==1.31.0' duckdb==2.0.0"),
+];
 
 /// Packages whose tests have a part that needs PostgreSQL, in a module of that name.
 const ON_POSTGRES: &[&str] = &["wrenchtime-store", "wrenchtime-tests"];
 
 /// Runs every judge against the built service.
 pub(crate) fn run_judges() -> Result<()> {
-    for (package, version) in PYTHON {
-        let import = format!("import {package}");
+    for (modules, requirement) in PYTHON {
+        let import = format!("import {modules}");
         output(Command::new("python3").args(["-c", &import])).with_context(|| {
-            format!("the judge {package} is missing: python3 -m pip install {package}=={version}")
+            format!("the judge {modules} is missing: python3 -m pip install {requirement}")
         })?;
     }
     // First of all: what is missing is told before anything long is run.
@@ -27,26 +31,14 @@ pub(crate) fn run_judges() -> Result<()> {
     run_on(&cluster)?;
     drop(cluster);
     let service = binary("debug")?;
-    let scripts = root().join("tests/judge");
-    let mut judged = 0;
-    let mut entries: Vec<_> = std::fs::read_dir(&scripts)
-        .with_context(|| format!("list {}", scripts.display()))?
-        .collect::<std::io::Result<_>>()?;
-    entries.sort_by_key(std::fs::DirEntry::file_name);
-    for entry in entries {
-        if entry
-            .path()
-            .extension()
-            .is_some_and(|extension| extension == "py")
-        {
-            run(Command::new("python3").arg(entry.path()).arg(&service))?;
-            judged += 1;
-        }
+    let scripts = scripts()?;
+    for script in &scripts {
+        run(&mut judge(script, &service))?;
+        // A cluster for each: none of them finds what another left.
+        let cluster = Cluster::start()?;
+        run(judge(script, &service).env("WRENCHTIME_JUDGE_DATABASE", cluster.url()))?;
     }
-    if judged == 0 {
-        bail!("no judge was found in {}", scripts.display());
-    }
-    println!("judge: {judged} passed, 0 failed");
+    println!("judge: {} passed, 0 failed", scripts.len());
     Ok(())
 }
 
@@ -60,4 +52,27 @@ fn run_on(cluster: &Cluster) -> Result<()> {
             .env("WRENCHTIME_TEST_POSTGRES", cluster.url()))?;
     }
     Ok(())
+}
+
+/// Returns the judges that are programs, in order of name.
+fn scripts() -> Result<Vec<PathBuf>> {
+    let folder = root().join("tests/judge");
+    let entries =
+        std::fs::read_dir(&folder).with_context(|| format!("list {}", folder.display()))?;
+    let mut scripts = entries
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<std::io::Result<Vec<_>>>()?;
+    scripts.retain(|path| path.extension().is_some_and(|extension| extension == "py"));
+    scripts.sort();
+    if scripts.is_empty() {
+        bail!("no judge was found in {}", folder.display());
+    }
+    Ok(scripts)
+}
+
+/// Returns what lets a judge look at the service.
+fn judge(script: &Path, service: &Path) -> Command {
+    let mut command = Command::new("python3");
+    command.arg(script).arg(service);
+    command
 }
