@@ -50,10 +50,10 @@ impl EntityPlan {
             until = Some(until.map_or(at, |until| until.min(at)));
         }
         let first = changes().next()?;
-        let unseen = |part: &&str| changes().all(|stream| stream.unseen.contains(part));
+        let by_none = |part: &&str| changes().all(|stream| stream.unseen.contains(part));
         Some(Coverage {
             until: until?,
-            whole: !first.unseen.iter().any(|part| unseen(part)),
+            whole: !first.unseen.iter().any(by_none),
         })
     }
 }
