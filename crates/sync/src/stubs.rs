@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use wrenchtime_connector::{EntityInfo, RemoteKey, RowIssue, SortKey, Stub};
 
 use crate::KnownRow;
+use crate::admission::Admission;
 use crate::apply::{Batch, Row};
 use crate::ledger::Tally;
 use crate::task::{Stop, Task};
@@ -33,6 +34,7 @@ impl Task<'_> {
         entity: &EntityInfo,
         stubs: Vec<Stub>,
         observation: i64,
+        admission: &mut Admission,
     ) -> Result<Completed, Stop> {
         let stubs = last_of_each(stubs);
         let sort_key = |stub: &Stub| entity.key_order.sort_key(&stub.key);
@@ -47,7 +49,9 @@ impl Task<'_> {
                 Need::Nothing(None) => {}
             }
         }
-        let answer = self.rows_of(entity, wanted, &mut tally).await?;
+        let answer = self
+            .rows_of(entity, wanted, (&mut tally, admission))
+            .await?;
         let mut batch = self.differing(entity, answer.rows).await?;
         batch.tally.merge(tally);
         let (flagged, vanished): (Vec<_>, Vec<_>) =
@@ -69,14 +73,14 @@ impl Task<'_> {
         &self,
         entity: &EntityInfo,
         stubs: Vec<Stub>,
-        tally: &mut Tally,
+        (tally, admission): (&mut Tally, &mut Admission),
     ) -> Result<Answer, Stop> {
         // Where rows cannot be read by key, a mark of deletion is all there is, and enough.
         let fetched = stubs
             .iter()
             .filter(|stub| entity.fetch_limit.is_some() || !stub.deleted);
         let keys: Vec<RemoteKey> = fetched.map(|stub| stub.key.clone()).collect();
-        let mut found = self.fetch_rows(entity, &keys).await?;
+        let mut found = self.fetch_rows(entity, &keys, admission).await?;
         tally.requests(found.requests);
         let unreadable: HashSet<RemoteKey> = found
             .unreadable

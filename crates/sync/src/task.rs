@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use wrenchtime_connector::{Context, EntityInfo, Error, ErrorKind, RowIssue, SortKey, StreamName};
 use wrenchtime_model::RunId;
 
+use crate::admission::Admission;
 use crate::bound::SourceClock;
 use crate::joins;
 use crate::ledger::{Ledger, Tally};
@@ -79,6 +80,8 @@ pub(crate) struct Content {
     pub(crate) pages: u64,
     /// How many rows its stream has, told once.
     pub(crate) expected: Option<u64>,
+    /// What lets all this be in memory.
+    pub(crate) admission: Option<Admission>,
 }
 
 impl Content {
@@ -90,6 +93,7 @@ impl Content {
             marks: Marks::None,
             pages: 0,
             expected: None,
+            admission: None,
         }
     }
 }
@@ -237,6 +241,7 @@ impl<'a> Task<'a> {
         let outcome = self.engine.storage.commit(&self.fence, commit).await?;
         ledger.add_outcome(&outcome);
         drop(ledger);
+        drop(content.admission);
         self.tell().await;
         Ok(())
     }

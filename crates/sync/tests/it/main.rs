@@ -12,5 +12,6 @@ mod faults;
 mod joins;
 mod kill;
 mod rules;
+mod sharing;
 mod source;
 mod support;

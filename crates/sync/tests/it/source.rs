@@ -296,6 +296,11 @@ impl Source {
         std::mem::take(&mut self.lock().asked)
     }
 
+    /// Returns what was asked since [`Source::asked`] was last called, and keeps it.
+    pub(crate) fn all_asked(&self) -> Vec<Asked> {
+        self.lock().asked.clone()
+    }
+
     /// Returns the rows of the first table as everybody sees them when all has settled.
     pub(crate) fn truth(&self) -> BTreeMap<u32, Row> {
         let state = self.lock();
