@@ -10,9 +10,10 @@ use wrenchtime_connector::{Clock, Connector, ErrorKind, Mapper};
 use wrenchtime_model::ConnectionId;
 use wrenchtime_sync::{
     Engine, EngineOptions, Mode, Outcome, RunError, RunProgress, RunReport, RunRequest, Storage,
-    StorageError,
+    StorageError, Turn,
 };
 
+use crate::Options;
 use crate::error::chain;
 
 /// One run to make.
@@ -27,6 +28,7 @@ pub(crate) struct Job {
     /// Ends the run after the page that it is at.
     pub(crate) cancel: CancellationToken,
     pub(crate) progress: watch::Sender<RunProgress>,
+    pub(crate) turn: Turn,
 }
 
 /// How a run ended, as far as the life-cycle cares.
@@ -61,9 +63,11 @@ pub(crate) struct EngineSyncs {
 }
 
 impl EngineSyncs {
-    pub(crate) fn new(storage: Arc<dyn Storage>, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(storage: Arc<dyn Storage>, clock: Arc<dyn Clock>, options: &Options) -> Self {
+        let mut engine = EngineOptions::default();
+        engine.bytes_in_flight = options.bytes_in_flight;
         Self {
-            engine: Engine::new(storage, clock, EngineOptions::default()),
+            engine: Engine::new(storage, clock, engine),
         }
     }
 }
@@ -76,6 +80,7 @@ impl Syncs for EngineSyncs {
         request.accept_deletes = job.accept_deletes;
         request.cancel = job.cancel;
         request.progress = job.progress;
+        request.turn = Some(job.turn);
         let connection = request.connection;
         let result = self.engine.run(request).await;
         tell_of_quarantine(connection, &result);

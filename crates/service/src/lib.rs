@@ -7,6 +7,7 @@ mod engine;
 mod error;
 mod keys;
 mod mappers;
+mod pausing;
 mod records;
 mod runner;
 mod secret;

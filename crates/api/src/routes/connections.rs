@@ -103,6 +103,24 @@ fn one_routes() -> Vec<Route> {
             .with_path(connection_id())
             .may_fail([Code::ConnectionState])
             .answers_json("The connection as it is then.", "Connection"),
+        Route::new(Method::POST, "/v1/connections/{connection_id}/pause", pause)
+            .named("connections", "pause_connection", "Stop reading a connection for now")
+            .described(
+                "No run begins until it is resumed, neither by schedule nor on demand. A run under way is left after the \
+                 last page that it wrote. What was read is served. Does nothing to a paused connection.",
+            )
+            .with_path(connection_id())
+            .may_fail([Code::ConnectionState])
+            .answers_json("The connection as it is then.", "Connection"),
+        Route::new(Method::POST, "/v1/connections/{connection_id}/resume", resume)
+            .named("connections", "resume_connection", "Read a paused connection again")
+            .described(
+                "A run that was left goes on at once where it stopped, and the schedule counts again. Does nothing to an \
+                 active connection.",
+            )
+            .with_path(connection_id())
+            .may_fail([Code::ConnectionState])
+            .answers_json("The connection as it is then.", "Connection"),
         status_route("/v1/connections/{connection_id}/status", "get_connection_status")
             .with_path(connection_id()),
         status_route("/v1/status", "get_status").for_access(Access::Connection),
@@ -194,6 +212,18 @@ async fn change(call: Call) -> Result<Reply, Problem> {
 async fn disconnect(call: Call) -> Result<Reply, Problem> {
     let id = call.id("connection_id")?;
     let connection = call.service.disconnect(id, &call.actor()).await?;
+    Reply::json(StatusCode::OK, &ConnectionBody::from(connection))
+}
+
+async fn pause(call: Call) -> Result<Reply, Problem> {
+    let id = call.id("connection_id")?;
+    let connection = call.service.pause(id, &call.actor()).await?;
+    Reply::json(StatusCode::OK, &ConnectionBody::from(connection))
+}
+
+async fn resume(call: Call) -> Result<Reply, Problem> {
+    let id = call.id("connection_id")?;
+    let connection = call.service.resume(id, &call.actor()).await?;
     Reply::json(StatusCode::OK, &ConnectionBody::from(connection))
 }
 

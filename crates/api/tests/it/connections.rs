@@ -214,6 +214,50 @@ async fn refused_credentials_close_data_calls_and_leave_status_open() {
     harness.service.shutdown().await;
 }
 
+#[tokio::test]
+async fn a_pause_refuses_syncs_and_serves_what_is_stored() {
+    let harness = Harness::new().await;
+    harness.service.start(None).await.unwrap();
+    harness.source.put("assets", "1", json!({}), None);
+    let (connection, token) = harness.connect().await;
+    let path = format!("/v1/connections/{connection}");
+    harness.post(&format!("{path}/syncs"), json!({})).await;
+    wait_for_run(&harness, &path).await;
+    let step = async |what: &str, key: &str| {
+        let path = format!("{path}/{what}");
+        harness.call("POST", &path, key, None).await
+    };
+    let answer = step("pause", &token).await;
+    assert_eq!(answer.code(), "forbidden", "{}", answer.text);
+    for _ in 0..2 {
+        let answer = step("pause", &harness.key).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+        assert_eq!(answer.json()["state"], "paused");
+    }
+    let answer = harness.post(&format!("{path}/syncs"), json!({})).await;
+    assert_eq!(answer.status, StatusCode::CONFLICT);
+    assert_eq!(answer.code(), "connection_state");
+    assert!(answer.text.contains("is paused"), "{}", answer.text);
+    let listed = harness.get("/v1/connections?state=paused").await;
+    assert_eq!(listed.column("id"), [connection.to_string()]);
+    for shown in [path.clone(), format!("{path}/status")] {
+        assert_eq!(harness.get(&shown).await.json()["state"], "paused");
+    }
+    let list = harness.call("GET", "/v1/assets", &token, None).await.json();
+    assert_eq!(list["data"].as_array().unwrap().len(), 1);
+    assert!(list["stale_since"].is_string(), "{list}");
+    let answer = step("resume", &harness.key).await;
+    assert_eq!(answer.json()["state"], "active", "{}", answer.text);
+    let answer = harness.post(&format!("{path}/syncs"), json!({})).await;
+    assert_eq!(answer.status, StatusCode::ACCEPTED);
+    harness.call("DELETE", &path, &harness.key, None).await;
+    for what in ["pause", "resume"] {
+        let answer = step(what, &harness.key).await;
+        assert_eq!(answer.code(), "connection_state", "{}", answer.text);
+    }
+    harness.service.shutdown().await;
+}
+
 /// Waits until a run was made and the connection is at rest.
 async fn wait_for_run(harness: &Harness, path: &str) -> Value {
     for _ in 0..1000 {

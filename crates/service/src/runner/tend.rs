@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 use tracing::{error, info, warn};
 use wrenchtime_connector::Connector;
 use wrenchtime_model::ConnectionId;
-use wrenchtime_sync::Mode;
+use wrenchtime_sync::{Mode, Turn};
 
 use super::Runner;
 use super::slot::{Begun, Slot, SyncOrder};
@@ -48,13 +48,12 @@ impl Runner {
             }
         }
         while self.next_run(id, slot, &memory).await {
-            let permit = tokio::select! {
+            let turn = tokio::select! {
                 biased;
                 () = slot.stop.cancelled() => return,
-                permit = self.permits.acquire() => permit,
+                turn = self.turns.take(slot.urgency()) => turn,
             };
-            let end = self.run_once(id, slot, &mut memory).await;
-            drop(permit);
+            let end = self.run_once(id, slot, &mut memory, turn).await;
             if end == RunEnd::Lost {
                 info!(connection = %id, "the connection is not run here any more");
                 return;
@@ -65,7 +64,7 @@ impl Runner {
     }
 
     /// Returns when the last run began, and whether it was left unfinished.
-    async fn last_run(&self, id: ConnectionId) -> Result<(Option<DateTime<Utc>>, bool)> {
+    pub(super) async fn last_run(&self, id: ConnectionId) -> Result<(Option<DateTime<Utc>>, bool)> {
         let runs = self.core.connections.runs(id, None, 1).await?;
         Ok(runs.first().map_or((None, false), |run| {
             (Some(run.started_at), run.finished.is_none())
@@ -86,8 +85,8 @@ impl Runner {
                     }
                     due(&self.core.options, &connection, memory)
                 }
-                Ok(_) => {
-                    slot.forget_wanted(asked);
+                Ok(connection) => {
+                    slot.forget_wanted(asked, connection.state == State::Paused);
                     None
                 }
                 Err(Error::NoConnection(_)) => return false,
@@ -122,9 +121,15 @@ impl Runner {
 
     /// Makes the run that is wanted, unless it was cancelled while it waited for room. Whatever happens in it, a panic
     /// of a connector too, it has an end, and the slot is free again.
-    async fn run_once(&self, id: ConnectionId, slot: &Slot, memory: &mut Memory) -> RunEnd {
+    async fn run_once(
+        &self,
+        id: ConnectionId,
+        slot: &Slot,
+        memory: &mut Memory,
+        turn: Turn,
+    ) -> RunEnd {
         memory.last_start = Some(self.core.clock.now());
-        let Some(begun) = slot.begin() else {
+        let Some(begun) = slot.begin(turn) else {
             return RunEnd::Cancelled;
         };
         let run = AssertUnwindSafe(self.run_begun(id, slot, memory, begun)).catch_unwind();
@@ -173,6 +178,9 @@ impl Runner {
     ) -> Result<Option<Job>> {
         let connection = self.core.connection(id).await?;
         if !connection.state.runs() {
+            if connection.state == State::Paused {
+                slot.keep(begun.order);
+            }
             return Ok(None);
         }
         let connector = self.connector(&connection, memory)?;
@@ -194,6 +202,7 @@ impl Runner {
             accept_deletes: begun.order.accept_deletes,
             cancel: begun.cancel,
             progress: begun.progress,
+            turn: begun.turn,
         }))
     }
 
