@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use wrenchtime_connector::{Clock, Connector, ErrorKind, Mapper};
+use wrenchtime_connector::{Clock, Connector, EntityName, ErrorKind, Mapper};
 use wrenchtime_model::ConnectionId;
 use wrenchtime_sync::{
     Engine, EngineOptions, Mode, Outcome, RunError, RunProgress, RunReport, RunRequest, Storage,
@@ -22,6 +22,8 @@ pub(crate) struct Job {
     pub(crate) connector: Arc<dyn Connector>,
     pub(crate) mapper: Arc<dyn Mapper>,
     pub(crate) mode: Mode,
+    /// Only these entities; all without it.
+    pub(crate) entities: Option<Vec<EntityName>>,
     /// Also listings that are not due.
     pub(crate) include_listings: bool,
     pub(crate) accept_deletes: bool,
@@ -76,6 +78,7 @@ impl EngineSyncs {
 impl Syncs for EngineSyncs {
     async fn run(&self, job: Job) -> RunEnd {
         let mut request = RunRequest::new(job.connection, job.connector, job.mapper, job.mode);
+        request.entities = job.entities;
         request.include_listings = job.include_listings;
         request.accept_deletes = job.accept_deletes;
         request.cancel = job.cancel;

@@ -1,5 +1,6 @@
 //! One task for each connection that is synced: when, again after failures, on demand, to a clean end.
 
+mod plan;
 mod slot;
 mod tend;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::sync::Notify;
-use wrenchtime_connector::{Clock, Factory, Mapper, SystemName, Systems};
+use wrenchtime_connector::{Clock, ConnectorInfo, Factory, Mapper, SystemName, Systems};
 use wrenchtime_model::ConnectionId;
 use wrenchtime_sync::EngineOptions;
 use wrenchtime_webhooks::DeliveryStore;
@@ -182,6 +182,11 @@ impl Core {
             name: name.to_string(),
             known: self.system_names(),
         })
+    }
+
+    /// Returns what a system declares, as long as it is here.
+    pub(crate) fn info(&self, name: &SystemName) -> Option<&ConnectorInfo> {
+        Some(self.systems.get(name)?.info())
     }
 
     fn system_names(&self) -> BTreeSet<String> {

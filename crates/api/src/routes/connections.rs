@@ -75,7 +75,7 @@ fn one_routes() -> Vec<Route> {
             .named(
                 "connections",
                 "update_connection",
-                "Reauthorize a connection, or change its schedule",
+                "Reauthorize a connection, or change its schedules",
             )
             .described(
                 "Other settings are checked with the source before anything is stored. They must open the account that \
@@ -194,9 +194,11 @@ async fn get(call: Call) -> Result<Reply, Problem> {
 async fn change(call: Call) -> Result<Reply, Problem> {
     let body: ConnectionChangeBody = parse_body(&call.body)?;
     let id = call.connection().await?.id;
-    if body.settings.is_none() && body.schedule_seconds.is_none() {
+    let resources = body.resource_schedule_seconds.unwrap_or_default();
+    if body.settings.is_none() && body.schedule_seconds.is_none() && resources.is_empty() {
         let problem = Problem::new(Code::InvalidBody);
-        return Err(problem.with_detail("give settings, schedule_seconds or both"));
+        let detail = "give settings, schedule_seconds or resource_schedule_seconds";
+        return Err(problem.with_detail(detail));
     }
     let mut change = ConnectionChange::default();
     if let Some(settings) = body.settings {
@@ -204,6 +206,10 @@ async fn change(call: Call) -> Result<Reply, Problem> {
     }
     if let Some(seconds) = body.schedule_seconds {
         change = change.with_schedule(schedule(seconds));
+    }
+    for (resource, seconds) in resources {
+        let schedule = seconds.map_or(Schedule::Default, schedule);
+        change = change.with_resource_schedule(resource, schedule);
     }
     let connection = call.service.change(id, change, &call.actor()).await?;
     Reply::json(StatusCode::OK, &ConnectionBody::from(connection))

@@ -77,6 +77,40 @@ async fn a_connection_shows_its_account_and_its_token_once() {
         )
         .await;
     assert_eq!(answer.json()["schedule_seconds"], 60);
+    assert_eq!(answer.json()["resource_schedule_seconds"], json!({}));
+    for (change, shown) in [
+        (
+            json!({ "work_order": 300, "asset": 0 }),
+            json!({ "work_order": 300, "asset": 0 }),
+        ),
+        (json!({ "work_order": null }), json!({ "asset": 0 })),
+    ] {
+        let body = json!({ "resource_schedule_seconds": change });
+        let answer = harness
+            .call("PATCH", location, &harness.key, Some(body))
+            .await;
+        assert_eq!(
+            answer.json()["resource_schedule_seconds"],
+            shown,
+            "{}",
+            answer.text
+        );
+        assert_eq!(answer.json()["schedule_seconds"], 60);
+    }
+    for wrong in [
+        json!({ "work_order": 5 }),
+        json!({ "user": 300 }),
+        json!({ "rocket": 300 }),
+        json!({ "work_order": "5m" }),
+    ] {
+        let body = json!({ "resource_schedule_seconds": wrong });
+        let answer = harness
+            .call("PATCH", location, &harness.key, Some(body))
+            .await;
+        assert_eq!(answer.code(), "invalid_body", "{}", answer.text);
+    }
+    let shown = harness.get(location).await.json();
+    assert_eq!(shown["resource_schedule_seconds"], json!({ "asset": 0 }));
 }
 
 #[tokio::test]

@@ -18,6 +18,8 @@ pub(crate) struct SyncOrder {
     pub(crate) on_demand: bool,
     /// Deletions that look suspicious are accepted.
     pub(crate) accept_deletes: bool,
+    /// Only what is due is read, where single resources have schedules of their own.
+    pub(crate) due_only: bool,
 }
 
 impl SyncOrder {
@@ -26,6 +28,7 @@ impl SyncOrder {
             mode: Some(mode),
             on_demand: true,
             accept_deletes,
+            due_only: false,
         }
     }
 
@@ -34,6 +37,15 @@ impl SyncOrder {
             mode: None,
             on_demand: false,
             accept_deletes: false,
+            due_only: false,
+        }
+    }
+
+    /// A run whose time has come.
+    pub(crate) fn due() -> Self {
+        Self {
+            due_only: true,
+            ..Self::scheduled()
         }
     }
 
@@ -41,7 +53,8 @@ impl SyncOrder {
     fn covers(self, other: Self) -> bool {
         let mode = self.mode == Some(Mode::Full) || other.mode != Some(Mode::Full);
         let listings = self.on_demand || self.mode == Some(Mode::Full) || !other.on_demand;
-        mode && listings && (self.accept_deletes || !other.accept_deletes)
+        let all = !self.due_only || other.due_only;
+        all && mode && listings && (self.accept_deletes || !other.accept_deletes)
     }
 
     /// Returns an order for a run that does what both ask for.
@@ -55,6 +68,7 @@ impl SyncOrder {
             },
             on_demand: self.on_demand || other.on_demand,
             accept_deletes: self.accept_deletes || other.accept_deletes,
+            due_only: self.due_only && other.due_only,
         }
     }
 }
@@ -196,11 +210,9 @@ impl Slot {
         self.shared().wanted.is_some()
     }
 
-    /// Wants a run by schedule, unless there is more to do.
-    pub(super) fn want_some(&self) {
-        self.shared()
-            .wanted
-            .get_or_insert_with(SyncOrder::scheduled);
+    /// Wants a run for what is due, unless there is more to do.
+    pub(super) fn want_what_is_due(&self) {
+        self.shared().wanted.get_or_insert_with(SyncOrder::due);
     }
 
     /// Returns how often a run was asked for so far.
@@ -244,9 +256,10 @@ impl Slot {
     }
 
     /// Tells what the run under way reads, once it is known.
-    pub(super) fn set_mode(&self, mode: Mode) {
+    pub(super) fn set_read(&self, mode: Mode, is_part: bool) {
         if let Some(current) = &mut self.shared().current {
             current.order.mode = Some(mode);
+            current.order.due_only = is_part;
         }
     }
 
@@ -318,7 +331,7 @@ mod tests {
         let incremental = SyncOrder::on_demand(Mode::Incremental, false);
         let full = SyncOrder::on_demand(Mode::Full, false);
         let forced = SyncOrder::on_demand(Mode::Full, true);
-        let all = [scheduled, incremental, full, forced];
+        let all = [SyncOrder::due(), scheduled, incremental, full, forced];
         for (at, bigger) in all.iter().enumerate() {
             for (below, smaller) in all.iter().enumerate() {
                 assert_eq!(
@@ -383,7 +396,7 @@ mod tests {
         slot.end();
         assert!(slot.begin_now().is_none());
         // What somebody asked for too late to hear of the pause is kept as well.
-        slot.want_some();
+        slot.want_what_is_due();
         slot.forget_wanted(slot.asked(), true);
         assert!(slot.resume() && !slot.resume());
         let order = slot.begin_now().unwrap().order;
@@ -393,7 +406,7 @@ mod tests {
     #[test]
     fn what_a_pause_keeps_can_be_cancelled() {
         let slot = Slot::new(CancellationToken::new());
-        slot.want_some();
+        slot.want_what_is_due();
         slot.pause();
         assert!(slot.cancel_run());
         assert!(!slot.resume() && !slot.is_wanted());
@@ -402,7 +415,7 @@ mod tests {
     #[test]
     fn a_run_that_was_cancelled_before_it_began_does_not_begin() {
         let slot = Slot::new(CancellationToken::new());
-        slot.want_some();
+        slot.want_what_is_due();
         assert!(slot.cancel_run());
         assert!(slot.begin_now().is_none());
         assert!(!slot.cancel_run());
@@ -412,9 +425,9 @@ mod tests {
     fn a_run_is_urgent_as_long_as_somebody_waits() {
         let slot = Slot::new(CancellationToken::new());
         let urgency = slot.urgency();
-        slot.want_some();
+        slot.want_what_is_due();
         slot.begin_now().unwrap();
-        slot.set_mode(Mode::Full);
+        slot.set_read(Mode::Full, false);
         assert!(!urgency.is_urgent());
         let order = SyncOrder::on_demand(Mode::Incremental, false);
         assert_eq!(slot.request(order), SyncRequested::Joined);

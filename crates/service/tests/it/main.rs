@@ -7,6 +7,7 @@ mod life_cycle;
 mod obstacles;
 mod pausing;
 mod reauthorizing;
+mod scheduling;
 mod states;
 mod stepped;
 mod supervisor;
