@@ -20,24 +20,41 @@ use crate::stubs::Completed;
 use crate::task::{Content, Stop, Task};
 use crate::{Pass, StreamState};
 
+/// How a stream was left.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Passed {
+    /// At its end.
+    Ended,
+    /// At its beginning: the source does not tell any more what changed since its bound. Nothing was written.
+    Forgotten,
+}
+
 /// Reads a stream to its end, from its bound or from where an unfinished pass stopped.
 pub(crate) async fn read(
     task: &Task<'_>,
     plan: &mut EntityPlan,
     stream: &StreamInfo,
-) -> Result<(), Stop> {
+) -> Result<Passed, Stop> {
     if plan.unbounded.iter().any(|one| one.name == stream.name) {
         let message = "read changes: the listing before them did not begin";
         return Err(Stop::Fault(Error::new(ErrorKind::Unavailable, message)));
     }
-    let (mut reading, mut current) = Reading::open(task, plan, stream).await?;
+    let Some((mut reading, mut current)) = Reading::open(task, plan, stream).await? else {
+        return Ok(Passed::Forgotten);
+    };
     reading.bound_the_others().await?;
     let mut loops = LoopGuard::default();
     loop {
         let cursor = match current.what.page.next.clone() {
             Next::Page(cursor) => cursor,
-            Next::End { token } => return reading.last_page(current, token).await,
-            Next::Unchanged => return reading.unchanged(&current).await,
+            Next::End { token } => {
+                reading.last_page(current, token).await?;
+                return Ok(Passed::Ended);
+            }
+            Next::Unchanged => {
+                reading.unchanged(&current).await?;
+                return Ok(Passed::Ended);
+            }
         };
         loops.check(&cursor)?;
         let request = PageRequest::new(stream.name.clone())
@@ -90,17 +107,22 @@ impl<'a> Reading<'a> {
         task: &'a Task<'a>,
         plan: &'a mut EntityPlan,
         stream: &'a StreamInfo,
-    ) -> Result<(Self, Observed<Held>), Stop> {
+    ) -> Result<Option<(Self, Observed<Held>)>, Stop> {
         let stored = plan.states[&stream.name].clone();
         let begun = task.engine.clock.now();
         let shows_absence = plan.shows_absence(stream);
-        let left = Left::look(task, (plan, stream), &stored).await?;
+        let Some(left) = Left::look(task, (plan, stream), &stored).await? else {
+            return Ok(None);
+        };
         let again = left.blind && shows_absence;
         let flawed = left.opened.is_some();
         let (pass, page) = match left.opened {
             Some(opened) => opened,
             None => {
-                let (pass, page) = opening::begin(task, stream, (&stored, begun)).await?;
+                let begun = opening::begin(task, (plan, stream), (&stored, begun)).await?;
+                let Some((pass, page)) = begun else {
+                    return Ok(None);
+                };
                 let blind = left.blind || plan.reads_again(stream);
                 (Pass { blind, ..pass }, page)
             }
@@ -119,7 +141,7 @@ impl<'a> Reading<'a> {
             pages: 0,
             bytes: 0,
         };
-        Ok((reading, page))
+        Ok(Some((reading, page)))
     }
 
     /// Gives streams of changes their first bound before the first page of the listing is kept: what changes from
@@ -128,7 +150,16 @@ impl<'a> Reading<'a> {
         if self.stream.role == Role::Changes {
             return Ok(());
         }
-        for stream in std::mem::take(&mut self.plan.unbounded) {
+        let unbounded = std::mem::take(&mut self.plan.unbounded);
+        if !unbounded.is_empty() && self.stored.completed_at.is_some() {
+            // Were the process to end behind the bounds, nobody would know that this listing stands for what they leave out.
+            let content = Content::new(Tally::new(&self.plan.entity));
+            let begun = self.checkpoint();
+            self.task
+                .commit(&self.plan.entity, &self.stream.name, begun, content)
+                .await?;
+        }
+        for stream in unbounded {
             let state = self.plan.states.entry(stream.name.clone()).or_default();
             state.bound = bound::before_first(&stream, self.pass.started_at);
             let state = state.clone();
