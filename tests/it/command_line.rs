@@ -40,6 +40,11 @@ pub(crate) async fn tell_a_running_service(home: &Home) {
     check_commands(home, id).await;
     let shown = home.run(["connections", "show", id]).await.json();
     assert_eq!(shown[0]["status"]["state"], "active");
+    let paused = home.run(["connections", "pause", id]).await;
+    assert!(paused.succeeded().contains("is paused"));
+    home.run(["sync", id]).await.refused(&["is paused"]);
+    let resumed = home.run(["connections", "resume", id, "--json"]).await;
+    assert_eq!(resumed.json()[0]["state"], "active");
     let ended = home.run(["connections", "disconnect", id]).await;
     assert!(ended.succeeded().contains("disconnected"));
     let (status, problem) = own.call(Method::GET, "/v1/work-orders", None).await;

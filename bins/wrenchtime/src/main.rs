@@ -73,7 +73,7 @@ enum Command {
     Demo(command::demo::Arguments),
     /// Connect a customer's system and start its first sync.
     Connect(command::connect::Arguments),
-    /// List, show, reauthorize and end connections.
+    /// List, show, pause, reauthorize and end connections.
     Connections(command::connections::Arguments),
     /// Sync a connection now.
     Sync(command::sync::Arguments),

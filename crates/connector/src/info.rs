@@ -267,7 +267,8 @@ pub struct StreamInfo {
     pub sorted: bool,
     /// How many rows a page has at most.
     pub page_limit: u32,
-    /// How far back the source can be asked.
+    /// How far back the source can be asked for changes. Who asks for older ones is refused, or told less without a word:
+    /// with a bound so old all rows are listed instead.
     #[serde(serialize_with = "optional_seconds")]
     pub history: Option<Duration>,
     /// Which joined rows may change without being seen here. Seen by the next listing that yields documents.

@@ -1,7 +1,5 @@
 //! Connections: made, listed, ended.
 
-use std::time::Duration;
-
 use chrono::TimeDelta;
 use secrecy::SecretString;
 use serde_json::json;
@@ -18,12 +16,7 @@ use crate::storage::{
     AuditEntry, ConnectionFilter, ConnectionToken, Disconnect, NewConnection, SealedSettings,
     StoredAccount, StoredConnection, Transition,
 };
-use crate::{Actor, Change, Error, Result, Service, State, Trigger};
-
-/// The shortest schedule.
-pub const SHORTEST_SCHEDULE: Duration = Duration::from_secs(60);
-/// The longest schedule.
-pub const LONGEST_SCHEDULE: Duration = Duration::from_secs(24 * 60 * 60);
+use crate::{Actor, Change, Error, Result, Schedule, Service, State, Trigger};
 
 /// A connection to make.
 #[derive(Clone, Debug)]
@@ -75,17 +68,6 @@ impl Connect {
     }
 }
 
-/// How often a connection is synced.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Schedule {
-    /// As [`Options::schedule`](crate::Options::schedule) says.
-    Default,
-    /// Once in this time, from [`SHORTEST_SCHEDULE`] to [`LONGEST_SCHEDULE`].
-    Every(Duration),
-    /// Only when asked.
-    OnDemand,
-}
-
 impl From<Account> for StoredAccount {
     fn from(account: Account) -> Self {
         Self {
@@ -114,7 +96,7 @@ impl Service {
     /// answer leaves a connection that is synced.
     pub async fn connect(&self, request: Connect, actor: &Actor) -> Result<Connected> {
         let core = &self.core;
-        let schedule = core.schedule(request.schedule)?;
+        let schedule = core.schedule(request.schedule)?.every();
         let name = request.name.as_deref().map(checked_name).transpose()?;
         let factory = core.factory(&request.system)?;
         let settings = request.settings.validated(&factory.info().settings)?;
@@ -210,28 +192,6 @@ impl Service {
             action: "disconnecting",
         })
     }
-
-    /// Sets how often a connection is synced, from its last run on.
-    ///
-    /// # Errors
-    /// [`Error::Schedule`]; [`Error::NoConnection`] also for a disconnected one; or when the store fails.
-    pub async fn set_schedule(
-        &self,
-        id: ConnectionId,
-        schedule: Schedule,
-        actor: &Actor,
-    ) -> Result<()> {
-        let every = self.core.schedule(schedule)?;
-        let detail = json!({ "seconds": every.map(|every| every.as_secs()) });
-        let audit = self
-            .core
-            .audit(actor, "connection.scheduled", Some(id), detail);
-        if !self.core.connections.set_schedule(id, every, audit).await? {
-            return Err(Error::NoConnection(id));
-        }
-        self.runner.look_again(id);
-        Ok(())
-    }
 }
 
 impl Change {
@@ -302,19 +262,5 @@ impl Core {
         let mut cx = Context::new(id.to_string()).with_priority(Priority::Interactive);
         cx.deadline = deadline;
         Ok(connector.check(&cx).await?)
-    }
-
-    pub(crate) fn schedule(&self, schedule: Schedule) -> Result<Option<Duration>> {
-        match schedule {
-            Schedule::Default => Ok(Some(self.options.schedule)),
-            Schedule::OnDemand => Ok(None),
-            Schedule::Every(every) if (SHORTEST_SCHEDULE..=LONGEST_SCHEDULE).contains(&every) => {
-                Ok(Some(Duration::from_secs(every.as_secs())))
-            }
-            Schedule::Every(_) => Err(Error::Schedule {
-                shortest: SHORTEST_SCHEDULE,
-                longest: LONGEST_SCHEDULE,
-            }),
-        }
     }
 }

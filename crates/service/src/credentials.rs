@@ -1,8 +1,12 @@
 //! Other credentials for a connection that is there.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 use wrenchtime_connector::Settings;
-use wrenchtime_model::ConnectionId;
+use wrenchtime_model::{ConnectionId, Resource};
+
+use crate::schedules::ScheduleChange;
 
 use crate::storage::{
     NewCredentials, NewSchedule, SealedSettings, StoredAccount, StoredConnection,
@@ -17,6 +21,8 @@ pub struct ConnectionChange {
     pub settings: Option<Settings>,
     /// How often it is synced.
     pub schedule: Option<Schedule>,
+    /// How often single resources are. Others keep what they have.
+    pub resource_schedules: BTreeMap<Resource, Schedule>,
 }
 
 impl ConnectionChange {
@@ -31,6 +37,13 @@ impl ConnectionChange {
     #[must_use]
     pub fn with_schedule(mut self, schedule: Schedule) -> Self {
         self.schedule = Some(schedule);
+        self
+    }
+
+    /// Sets another schedule of one resource.
+    #[must_use]
+    pub fn with_resource_schedule(mut self, resource: Resource, schedule: Schedule) -> Self {
+        self.resource_schedules.insert(resource, schedule);
         self
     }
 }
@@ -50,7 +63,7 @@ impl Service {
     /// settings at once.
     ///
     /// # Errors
-    /// [`Error::NoConnection`]; [`Error::Schedule`]; with settings also [`Error::State`] where the connection is
+    /// [`Error::NoConnection`]; [`Error::Schedule`]; [`Error::Invalid`] for a resource that is not read; with settings also [`Error::State`] where the connection is
     /// disconnected, [`Error::Settings`], [`Error::Source`] as the source answers, and [`Error::AccountMismatch`].
     pub async fn change(
         &self,
@@ -58,13 +71,16 @@ impl Service {
         change: ConnectionChange,
         actor: &Actor,
     ) -> Result<StoredConnection> {
-        match (change.settings, change.schedule) {
-            (Some(settings), schedule) => self.reauthorize(id, settings, schedule, actor).await,
-            (None, Some(schedule)) => {
-                self.set_schedule(id, schedule, actor).await?;
+        let schedules = ScheduleChange {
+            connection: change.schedule,
+            resources: change.resource_schedules,
+        };
+        match change.settings {
+            Some(settings) => self.reauthorize(id, settings, &schedules, actor).await,
+            None => {
+                self.set_schedules(id, &schedules, actor).await?;
                 self.connection(id).await
             }
-            (None, None) => self.connection(id).await,
         }
     }
 
@@ -72,13 +88,13 @@ impl Service {
         &self,
         id: ConnectionId,
         settings: Settings,
-        schedule: Option<Schedule>,
+        schedules: &ScheduleChange,
         actor: &Actor,
     ) -> Result<StoredConnection> {
         let core = &self.core;
         let connection = core.connection(id).await?;
         refuse_disconnected(&connection)?;
-        let every = schedule.map(|one| core.schedule(one)).transpose()?;
+        let schedule = core.new_schedule(&connection, schedules, actor)?;
         let factory = core.factory(&connection.system)?;
         let settings = settings.validated(&factory.info().settings)?;
         let connector = factory.connect(&settings)?;
@@ -92,11 +108,7 @@ impl Service {
         let accepted = Accepted {
             sealed: core.vault.seal_settings(id, &settings)?,
             account: account.into(),
-            schedule: every.map(|every| {
-                let detail = json!({ "seconds": every.map(|every| every.as_secs()) });
-                let audit = core.audit(actor, "connection.scheduled", Some(id), detail);
-                NewSchedule { every, audit }
-            }),
+            schedule,
         };
         let (service, actor) = (self.clone(), actor.clone());
         let written = async move { service.write_accepted(id, accepted, &actor).await };

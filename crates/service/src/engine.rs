@@ -6,13 +6,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use wrenchtime_connector::{Clock, Connector, ErrorKind, Mapper};
+use wrenchtime_connector::{Clock, Connector, EntityName, ErrorKind, Mapper};
 use wrenchtime_model::ConnectionId;
 use wrenchtime_sync::{
     Engine, EngineOptions, Mode, Outcome, RunError, RunProgress, RunReport, RunRequest, Storage,
-    StorageError,
+    StorageError, Turn,
 };
 
+use crate::Options;
 use crate::error::chain;
 
 /// One run to make.
@@ -21,12 +22,15 @@ pub(crate) struct Job {
     pub(crate) connector: Arc<dyn Connector>,
     pub(crate) mapper: Arc<dyn Mapper>,
     pub(crate) mode: Mode,
+    /// Only these entities; all without it.
+    pub(crate) entities: Option<Vec<EntityName>>,
     /// Also listings that are not due.
     pub(crate) include_listings: bool,
     pub(crate) accept_deletes: bool,
     /// Ends the run after the page that it is at.
     pub(crate) cancel: CancellationToken,
     pub(crate) progress: watch::Sender<RunProgress>,
+    pub(crate) turn: Turn,
 }
 
 /// How a run ended, as far as the life-cycle cares.
@@ -61,9 +65,11 @@ pub(crate) struct EngineSyncs {
 }
 
 impl EngineSyncs {
-    pub(crate) fn new(storage: Arc<dyn Storage>, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(storage: Arc<dyn Storage>, clock: Arc<dyn Clock>, options: &Options) -> Self {
+        let mut engine = EngineOptions::default();
+        engine.bytes_in_flight = options.bytes_in_flight;
         Self {
-            engine: Engine::new(storage, clock, EngineOptions::default()),
+            engine: Engine::new(storage, clock, engine),
         }
     }
 }
@@ -72,10 +78,12 @@ impl EngineSyncs {
 impl Syncs for EngineSyncs {
     async fn run(&self, job: Job) -> RunEnd {
         let mut request = RunRequest::new(job.connection, job.connector, job.mapper, job.mode);
+        request.entities = job.entities;
         request.include_listings = job.include_listings;
         request.accept_deletes = job.accept_deletes;
         request.cancel = job.cancel;
         request.progress = job.progress;
+        request.turn = Some(job.turn);
         let connection = request.connection;
         let result = self.engine.run(request).await;
         tell_of_quarantine(connection, &result);

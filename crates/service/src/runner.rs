@@ -1,5 +1,6 @@
 //! One task for each connection that is synced: when, again after failures, on demand, to a clean end.
 
+mod plan;
 mod slot;
 mod tend;
 
@@ -9,16 +10,17 @@ use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use chrono::{DateTime, Utc};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::Instrument;
+use tracing::{Instrument, warn};
 use wrenchtime_model::ConnectionId;
-use wrenchtime_sync::RunProgress;
+use wrenchtime_sync::{RunProgress, Turns};
 
 use self::slot::Slot;
 pub(crate) use self::slot::SyncOrder;
 use crate::engine::Syncs;
+use crate::error::chain;
 use crate::service::Core;
 use crate::storage::ConnectionFilter;
 use crate::{Error, Result, State};
@@ -32,7 +34,7 @@ pub(crate) struct Runner {
     slots: Mutex<HashMap<ConnectionId, Arc<Slot>>>,
     tasks: TaskTracker,
     stop: CancellationToken,
-    permits: Arc<Semaphore>,
+    turns: Turns,
     waker: OnceLock<Arc<Notify>>,
     started: OnceLock<()>,
 }
@@ -49,14 +51,14 @@ pub enum SyncRequested {
 
 impl Runner {
     pub(crate) fn new(core: Arc<Core>, syncs: Arc<dyn Syncs>) -> Self {
-        let permits = Arc::new(Semaphore::new(core.options.concurrent_runs.max(1)));
+        let turns = Turns::new(core.options.concurrent_runs, core.options.pages_per_turn);
         Self {
             core,
             syncs,
             slots: Mutex::default(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
-            permits,
+            turns,
             waker: OnceLock::new(),
             started: OnceLock::new(),
         }
@@ -157,6 +159,34 @@ impl Runner {
         self.tell_of_events();
     }
 
+    /// Leaves a connection's run under way after its last page, to go on at the end of the pause.
+    pub(crate) fn pause(&self, id: ConnectionId) {
+        if let Some(slot) = self.slots().get(&id) {
+            slot.pause();
+        }
+    }
+
+    /// Goes on after a pause: with what it kept, with a run that was left unfinished, else by schedule.
+    pub(crate) async fn resume(self: &Arc<Self>, id: ConnectionId) {
+        self.attach(id, None);
+        let slot = self.slots().get(&id).cloned();
+        let Some(slot) = slot else { return };
+        if !slot.resume() && self.is_unfinished(id).await {
+            slot.request(SyncOrder::scheduled());
+        }
+    }
+
+    /// Tells whether the last run was left unfinished, before a restart for example.
+    async fn is_unfinished(&self, id: ConnectionId) -> bool {
+        match self.last_run(id).await {
+            Ok((_, unfinished)) => unfinished,
+            Err(error) => {
+                warn!(connection = %id, error = %chain(&error), "the last run is not known");
+                false
+            }
+        }
+    }
+
     pub(crate) fn request(&self, id: ConnectionId, order: SyncOrder) -> Result<SyncRequested> {
         let slot = self.slots().get(&id).cloned().ok_or(Error::NotRunning)?;
         Ok(slot.request(order))
@@ -171,6 +201,10 @@ impl Runner {
     pub(crate) fn live(&self, id: ConnectionId) -> Option<RunProgress> {
         let slot = self.slots().get(&id).cloned()?;
         slot.live()
+    }
+
+    pub(crate) fn waiting(&self) -> usize {
+        self.turns.waiting()
     }
 
     pub(crate) fn next_at(&self, id: ConnectionId) -> Option<DateTime<Utc>> {

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::sync::Notify;
-use wrenchtime_connector::{Clock, Factory, Mapper, SystemName, Systems};
+use wrenchtime_connector::{Clock, ConnectorInfo, Factory, Mapper, SystemName, Systems};
 use wrenchtime_model::ConnectionId;
+use wrenchtime_sync::EngineOptions;
 use wrenchtime_webhooks::DeliveryStore;
 
 use crate::engine::{EngineSyncs, Syncs};
@@ -54,8 +55,14 @@ pub struct Options {
     pub first_gap: Duration,
     /// No wait after a failure is longer. An hour by default.
     pub longest_gap: Duration,
-    /// How many runs there are at once, of all connections. 8 by default.
+    /// How many runs work at once, of all connections. Others wait for their turn, those that somebody asked for before
+    /// those by schedule. 8 by default.
     pub concurrent_runs: usize,
+    /// After how many pages a run lets another one work, where one waits, and goes on when it is its turn again. 10 by
+    /// default.
+    pub pages_per_turn: u64,
+    /// How many bytes of pages may be in memory at once, of all runs. 64 MiB by default.
+    pub bytes_in_flight: u64,
     /// How long a check of credentials may take. 30 seconds by default.
     pub check_timeout: Duration,
 }
@@ -69,6 +76,8 @@ impl Default for Options {
             first_gap: Duration::from_secs(30),
             longest_gap: Duration::from_secs(60 * 60),
             concurrent_runs: 8,
+            pages_per_turn: 10,
+            bytes_in_flight: EngineOptions::default().bytes_in_flight,
             check_timeout: Duration::from_secs(30),
         }
     }
@@ -100,7 +109,8 @@ impl Service {
     /// [`VaultError::WrongKey`](crate::VaultError::WrongKey) before anything else when the store was sealed under
     /// another master key; [`Error::Mapping`] when a system's default mapping does not compile.
     pub async fn open(parts: Parts) -> Result<Self> {
-        let syncs = EngineSyncs::new(Arc::clone(&parts.sync), Arc::clone(&parts.clock));
+        let (storage, clock) = (Arc::clone(&parts.sync), Arc::clone(&parts.clock));
+        let syncs = EngineSyncs::new(storage, clock, &parts.options);
         Self::open_with(parts, Arc::new(syncs)).await
     }
 
@@ -172,6 +182,11 @@ impl Core {
             name: name.to_string(),
             known: self.system_names(),
         })
+    }
+
+    /// Returns what a system declares, as long as it is here.
+    pub(crate) fn info(&self, name: &SystemName) -> Option<&ConnectorInfo> {
+        Some(self.systems.get(name)?.info())
     }
 
     fn system_names(&self) -> BTreeSet<String> {

@@ -3,7 +3,9 @@
 //! No method hands out a transaction: each is atomic, and its argument carries all that must be atomic with it.
 
 mod records;
+mod schedules;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -12,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 use wrenchtime_connector::SystemName;
-use wrenchtime_model::{ConnectionId, RunId, Timestamp};
+use wrenchtime_model::{ConnectionId, Resource, RunId, Timestamp};
 use wrenchtime_sync::{LifecycleEvent, RunState};
 
 pub use self::records::{
@@ -20,6 +22,7 @@ pub use self::records::{
     QuarantinePosition, QuarantineQuery, QuarantinedRow, Range, RecordCounts, RecordFilter,
     RecordReader, RowFault, StoredRecord, SyncSnapshot,
 };
+pub use self::schedules::{Interval, NewSchedule};
 use crate::State;
 
 /// Keeps connections, keys, tokens and the audit log, and shows runs.
@@ -95,7 +98,7 @@ pub trait ConnectionStore: std::fmt::Debug + Send + Sync + 'static {
     /// # Behavior
     /// - State, event and audit entry as in [`ConnectionStore::transition`]; nothing is returned, and nothing written,
     ///   when it does not exist or is disconnected already.
-    /// - All its tokens are revoked and its schedule is gone, in the same commit.
+    /// - All its tokens are revoked and its schedules are gone, in the same commit.
     /// - Its fence is raised, so that a run under way cannot commit any more; an unfinished run is closed as
     ///   cancelled, and [`wrenchtime_sync::Storage::acquire`] refuses it from then on.
     /// - Records, documents and sealed settings stay.
@@ -117,14 +120,9 @@ pub trait ConnectionStore: std::fmt::Debug + Send + Sync + 'static {
         new: NewCredentials,
     ) -> Result<Option<StoredConnection>, StorageError>;
 
-    /// Sets how often a connection is synced; nothing means on demand only. Tells whether there is such a connection
-    /// that is not disconnected.
-    async fn set_schedule(
-        &self,
-        id: ConnectionId,
-        every: Option<Duration>,
-        audit: AuditEntry,
-    ) -> Result<bool, StorageError>;
+    /// Sets how often a connection and its resources are synced, by [`NewSchedule::over`]. Tells whether there is such a
+    /// connection that is not disconnected.
+    async fn set_schedule(&self, id: ConnectionId, new: NewSchedule) -> Result<bool, StorageError>;
 
     /// Returns a connection's runs, newest first (by id, descending), before `before` where given.
     async fn runs(
@@ -278,6 +276,8 @@ pub struct StoredConnection {
     pub sealed: SealedSettings,
     /// How often it is synced; nothing means on demand only.
     pub schedule: Option<Duration>,
+    /// How often resources are that have a schedule of their own; nothing means on demand only.
+    pub resource_schedules: BTreeMap<Resource, Option<Duration>>,
     /// When it was made.
     pub created_at: Timestamp,
 }
@@ -350,15 +350,6 @@ pub struct NewCredentials {
     pub schedule: Option<NewSchedule>,
     /// When.
     pub at: DateTime<Utc>,
-    /// Who did it.
-    pub audit: AuditEntry,
-}
-
-/// Another schedule of a connection.
-#[derive(Clone, PartialEq, Debug)]
-pub struct NewSchedule {
-    /// How often it is synced; nothing means on demand only. Whole seconds.
-    pub every: Option<Duration>,
     /// Who did it.
     pub audit: AuditEntry,
 }

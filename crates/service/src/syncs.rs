@@ -99,6 +99,11 @@ impl Service {
         Ok(self.runner.cancel(id))
     }
 
+    /// Returns how many runs wait for their turn, those included that gave it up for others.
+    pub fn waiting_runs(&self) -> usize {
+        self.runner.waiting()
+    }
+
     /// Returns a connection's runs, newest first, before `before` where given; the one under way with its progress.
     ///
     /// # Errors

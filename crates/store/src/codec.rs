@@ -1,5 +1,8 @@
 //! How values are kept in columns, whichever database it is.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -53,6 +56,26 @@ pub(crate) fn to_json(value: &impl Serialize) -> Result<String, Fault> {
 
 pub(crate) fn from_json<T: DeserializeOwned>(text: &str) -> Result<T, Fault> {
     serde_json::from_str(text).map_err(|error| Fault::Corrupt(error.to_string()))
+}
+
+/// Takes schedules of resources, in seconds by their names; 0 means on demand only.
+pub(crate) fn intervals(text: &str) -> Result<BTreeMap<Resource, Option<Duration>>, Fault> {
+    let seconds: BTreeMap<Resource, u64> = from_json(text)?;
+    let interval = |seconds| (seconds > 0).then(|| Duration::from_secs(seconds));
+    let intervals = seconds.into_iter();
+    Ok(intervals
+        .map(|(resource, seconds)| (resource, interval(seconds)))
+        .collect())
+}
+
+pub(crate) fn intervals_to_text(
+    intervals: &BTreeMap<Resource, Option<Duration>>,
+) -> Result<String, Fault> {
+    let seconds = |every: &Option<Duration>| every.map_or(0, |every| every.as_secs());
+    let by_name = intervals
+        .iter()
+        .map(|(resource, every)| (resource, seconds(every)));
+    to_json(&by_name.collect::<BTreeMap<_, _>>())
 }
 
 /// Takes a name of one of our closed lists, whose members serialise as plain text.

@@ -8,6 +8,16 @@ use wrenchtime_connector::{Bound, ChangeTime, CursorKind, Precision, Role, Strea
 
 use crate::Pass;
 
+/// Tells whether a source whose clock shows `now` has forgotten changes since a bound, or will have before they are read.
+pub(crate) fn is_forgotten(stream: &StreamInfo, from: Option<&Bound>, now: DateTime<Utc>) -> bool {
+    // A pass takes time, and the bound must be remembered until its end.
+    let safe = stream.history.map(|history| history - history / 10);
+    match (from, safe) {
+        (Some(Bound::Time { at, .. }), Some(safe)) => *at < earlier(now, delta(safe)),
+        _ => false,
+    }
+}
+
 /// Returns the bound that a stream has after a complete pass.
 pub(crate) fn after_pass(
     stream: &StreamInfo,
@@ -18,7 +28,8 @@ pub(crate) fn after_pass(
     match stream.cursor {
         CursorKind::Time { precision, lag } if stream.role == Role::Changes => {
             let settled = Settled::new(pass.started_at, lag, precision);
-            settled.next(stored, pass.largest.as_ref())
+            let next = settled.next(stored, pass.largest.as_ref());
+            settled.within(stream.history, next)
         }
         // An older token would answer for a copy that is not what it was then.
         CursorKind::Token if stream.role == Role::Listing => token.map(Bound::Token),
@@ -70,6 +81,20 @@ impl Settled {
                 stored
             }
             _ => Some(next),
+        }
+    }
+
+    /// Moves a bound on that has grown old because nothing changed, before the source forgets what was then.
+    fn within(&self, history: Option<Duration>, bound: Option<Bound>) -> Option<Bound> {
+        match (history, &bound) {
+            (Some(history), Some(Bound::Time { at, .. })) => {
+                let is_old = *at < earlier(self.until, delta(history / 2));
+                if is_old && *at < self.open() {
+                    return Some(Bound::at(self.open()));
+                }
+                bound
+            }
+            _ => bound,
         }
     }
 
@@ -149,6 +174,30 @@ mod tests {
         // Never back.
         check("11:59:00", Some("11:58:00"), "12:00:00", "11:59:00");
         check("13:00:00", Some("12:30:00"), "12:00:00", "13:00:00");
+    }
+
+    #[test]
+    fn a_bound_in_an_idle_stream_is_not_forgotten() {
+        let name = wrenchtime_connector::StreamName::from_static("x");
+        let mut stream = StreamInfo::changes(name, 10, Precision::Second, LAG);
+        let bound = |text| Some(Bound::at(at(text)));
+        let settled = Settled::new(at("12:00:00"), LAG, Precision::Second);
+        let hour = Some(Duration::from_secs(60 * 60));
+        assert_eq!(settled.within(None, bound("09:00:00")), bound("09:00:00"));
+        assert_eq!(settled.within(hour, bound("11:40:00")), bound("11:40:00"));
+        assert_eq!(settled.within(hour, bound("11:20:00")), bound("11:58:59"));
+        assert_eq!(settled.within(hour, bound("13:00:00")), bound("13:00:00"));
+        for (from, now, forgotten) in [
+            ("11:00:00", "11:53:00", false),
+            ("11:00:00", "11:55:00", true),
+            ("11:00:00", "10:00:00", false),
+        ] {
+            assert!(!is_forgotten(&stream, bound(from).as_ref(), at(now)));
+            stream.history = hour;
+            let is = is_forgotten(&stream, bound(from).as_ref(), at(now));
+            assert_eq!(is, forgotten, "{now}");
+            stream.history = None;
+        }
     }
 
     #[test]

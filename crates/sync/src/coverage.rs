@@ -32,12 +32,16 @@ impl Coverage {
 
 impl EntityPlan {
     /// Returns what should be known before this stream is read; nothing where its news is nobody else's to tell: in
-    /// streams of changes, before the entity was listed whole, and where it has no stream of changes in time.
+    /// streams of changes, before the entity was listed whole, where it has no stream of changes in time, and where the
+    /// listing stands for changes that the source has forgotten, or may do so because an earlier process began it.
     pub(crate) fn covered(&self, stream: &StreamInfo) -> Option<Coverage> {
-        if stream.role == Role::Changes {
+        if stream.role == Role::Changes || self.stands_for_changes(stream) {
             return None;
         }
-        self.states[&self.entity.listing()?.name].completed_at?;
+        let listed = &self.states[&self.entity.listing()?.name];
+        if listed.completed_at.is_none() || listed.pass.is_some() {
+            return None;
+        }
         let changes = || {
             let streams = self.entity.streams.iter();
             streams.filter(|stream| stream.role == Role::Changes)

@@ -8,9 +8,10 @@ use tokio_util::sync::CancellationToken;
 use wrenchtime_connector::{Clock, Connector, EntityName, Error, Mapper};
 use wrenchtime_model::{ConnectionId, RunId};
 
+use crate::flight::Budget;
 use crate::plan::Plan;
 use crate::task::Task;
-use crate::{Mode, NewRun, RunProgress, RunReport, Storage, StorageError};
+use crate::{Mode, NewRun, RunProgress, RunReport, Storage, StorageError, Turn};
 
 /// Keeps copies of sources fresh: one run at a time for each connection, as many connections as there are callers.
 #[derive(Clone, Debug)]
@@ -18,6 +19,7 @@ pub struct Engine {
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) options: EngineOptions,
+    pub(crate) budget: Budget,
 }
 
 /// What may be set about an [`Engine`].
@@ -36,6 +38,9 @@ pub struct EngineOptions {
     pub retry_gap: Duration,
     /// The longest gap that a run waits. A source that asks for more fails the stream. 5 minutes by default.
     pub longest_gap: Duration,
+    /// How many bytes of pages may be in memory at once, of all runs of the engine and its clones: asked for, read,
+    /// mapped or being written, with the records made of them. A page that is larger goes alone. 64 MiB by default.
+    pub bytes_in_flight: u64,
 }
 
 impl Default for EngineOptions {
@@ -46,6 +51,7 @@ impl Default for EngineOptions {
             retries: 2,
             retry_gap: Duration::from_secs(2),
             longest_gap: Duration::from_secs(5 * 60),
+            bytes_in_flight: 64 * 1024 * 1024,
         }
     }
 }
@@ -69,6 +75,8 @@ pub struct RunRequest {
     pub include_listings: bool,
     /// Somebody looked at a suspect pass and says that the rows are gone indeed. Includes listings.
     pub accept_deletes: bool,
+    /// The run's turn, where runs take turns. Without one it works as if it were alone.
+    pub turn: Option<Turn>,
     /// Ends the run after the page that is being written. The next run goes on from there.
     pub cancel: CancellationToken,
     /// Is told how far the run is, after every commit.
@@ -91,6 +99,7 @@ impl RunRequest {
             entities: None,
             include_listings: false,
             accept_deletes: false,
+            turn: None,
             cancel: CancellationToken::new(),
             progress: watch::Sender::new(RunProgress::default()),
         }
@@ -137,8 +146,14 @@ impl Engine {
         Self {
             storage,
             clock,
+            budget: Budget::new(options.bytes_in_flight),
             options,
         }
+    }
+
+    /// Returns how many bytes of pages are in memory now, or were promised to pages that are asked for.
+    pub fn bytes_in_flight(&self) -> u64 {
+        self.budget.taken()
     }
 
     /// Runs a connection once: takes it over, goes on with a run that was left behind or begins one, and ends it.

@@ -8,6 +8,8 @@ use wrenchtime_connector::{
     Document, EntityInfo, Error, ErrorKind, Page, PageRequest, RemoteKey, Retry, RowIssue,
 };
 
+use crate::admission::Admission;
+use crate::flight;
 use crate::task::{Stop, Task};
 
 /// What came of a request, with the number that was drawn before it left.
@@ -17,6 +19,13 @@ pub(crate) struct Observed<T> {
     pub(crate) observation: i64,
     /// Requests that failed before it.
     pub(crate) failed: u32,
+}
+
+/// A page in memory, and what lets it be there.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) page: Page,
+    pub(crate) admission: Admission,
 }
 
 /// Rows read by key, and how many requests that took.
@@ -44,7 +53,11 @@ type Call<'c, T> = Pin<Box<dyn Future<Output = wrenchtime_connector::Result<T>> 
 
 impl Task<'_> {
     /// Reads a page.
-    pub(crate) async fn read_page(&self, request: PageRequest) -> Result<Observed<Page>, Stop> {
+    pub(crate) async fn read_page(
+        &self,
+        request: PageRequest,
+        mut admission: Admission,
+    ) -> Result<Observed<Held>, Stop> {
         let connector = &self.request.connector;
         let read = self
             .attempt(Patience::Full, || {
@@ -54,14 +67,24 @@ impl Task<'_> {
         if let Some(time) = read.what.source_time {
             self.source_clock.told(time, self.engine.clock.now());
         }
-        Ok(read)
+        admission.load.set(flight::of_page(&read.what));
+        Ok(Observed {
+            what: Held {
+                page: read.what,
+                admission,
+            },
+            observation: read.observation,
+            failed: read.failed,
+        })
     }
 
-    /// Reads rows by key, in as many calls as the entity needs. Rows that are gone are not among them.
+    /// Reads rows by key, in as many calls as the entity needs, and adds them to what is in flight. Rows that are gone
+    /// are not among them.
     pub(crate) async fn fetch_rows(
         &self,
         entity: &EntityInfo,
         keys: &[RemoteKey],
+        admission: &mut Admission,
     ) -> Result<Rows, Stop> {
         let mut rows = Rows::default();
         if keys.is_empty() {
@@ -85,6 +108,7 @@ impl Task<'_> {
             match read {
                 Ok(read) => {
                     rows.requests += u64::from(read.failed);
+                    admission.load.add(flight::of_documents(&read.what));
                     let asked_for = |document: &Document| some.contains(&document.key);
                     for document in read.what.into_iter().filter(asked_for) {
                         let key = document.key.clone();

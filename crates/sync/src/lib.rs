@@ -1,22 +1,27 @@
 #![doc = include_str!("../README.md")]
 
+mod admission;
 mod apply;
 mod bound;
+mod circle;
 mod coverage;
 pub mod decide;
 mod engine;
 mod fetch;
+mod flight;
 mod joins;
 mod ledger;
 mod listing;
 mod memory;
 mod metrics;
+mod opening;
 mod pass;
 mod plan;
 mod run;
 mod storage;
 mod stubs;
 mod task;
+mod turns;
 
 pub use engine::{Engine, EngineOptions, RunError, RunRequest};
 pub use memory::{Fault, MemoryDocument, MemoryRecord, MemoryStorage, Writes};
@@ -26,3 +31,4 @@ pub use storage::{
     PageOutcome, Pass, RecordWrite, Removal, RunFinish, RunStart, RunState, Storage, StorageError,
     StoredRange, StreamState, Written,
 };
+pub use turns::{Turn, Turns, Urgency};

@@ -6,6 +6,7 @@ use serde_json::json;
 use wrenchtime_connector::{EntityInfo, RemoteKey, SortKey, StreamInfo};
 use wrenchtime_model::EventType;
 
+use crate::flight;
 use crate::ledger::Tally;
 use crate::task::{Content, Stop, Task};
 use crate::{Absence, KnownRow, LifecycleEvent, Marks, Pass, StoredRange, StreamState};
@@ -233,7 +234,8 @@ impl Comparison<'_> {
         let mut gone = missing;
         if self.entity.fetch_limit.is_some() {
             let keys: Vec<RemoteKey> = gone.iter().map(|row| row.key.clone()).collect();
-            let found = task.fetch_rows(self.entity, &keys).await?;
+            let mut admission = task.admit(flight::unseen_rows(keys.len())).await?;
+            let found = task.fetch_rows(self.entity, &keys, &mut admission).await?;
             let unreadable: HashSet<&RemoteKey> = found
                 .unreadable
                 .iter()
@@ -249,6 +251,7 @@ impl Comparison<'_> {
             content.tally.unreadable(found.unreadable.len());
             content.documents = batch.writes;
             content.issues = found.unreadable;
+            content.admission = Some(admission);
             task.commit(self.entity, &self.stream.name, state.clone(), content)
                 .await?;
         }

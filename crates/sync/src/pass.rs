@@ -4,47 +4,77 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 use wrenchtime_connector::{
-    Bound, ChangeTime, Cursor, CursorKind, Error, ErrorKind, Items, Next, Page, PageRequest, Role,
-    RowIssue, SortKey, StreamInfo,
+    ChangeTime, Cursor, Error, ErrorKind, Items, Next, Page, PageRequest, Role, RowIssue, SortKey,
+    StreamInfo,
 };
-use wrenchtime_model::RunId;
 
+use crate::admission::Admission;
 use crate::bound;
-use crate::fetch::Observed;
+use crate::coverage::Coverage;
+use crate::circle::LoopGuard;
+use crate::fetch::{Held, Observed};
 use crate::ledger::Tally;
 use crate::listing::{Comparison, Shown, Verdict};
+use crate::opening::{self, Left};
 use crate::plan::EntityPlan;
 use crate::stubs::Completed;
 use crate::task::{Content, Stop, Task};
-use crate::{Mode, Pass, StreamState};
+use crate::{Pass, StreamState};
+
+/// How a stream was left.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Passed {
+    /// At its end.
+    Ended,
+    /// At its beginning: the source does not tell any more what changed since its bound. Nothing was written.
+    Forgotten,
+}
 
 /// Reads a stream to its end, from its bound or from where an unfinished pass stopped.
 pub(crate) async fn read(
     task: &Task<'_>,
     plan: &mut EntityPlan,
     stream: &StreamInfo,
-) -> Result<(), Stop> {
+) -> Result<Passed, Stop> {
     if plan.unbounded.iter().any(|one| one.name == stream.name) {
         let message = "read changes: the listing before them did not begin";
         return Err(Stop::Fault(Error::new(ErrorKind::Unavailable, message)));
     }
-    let (mut reading, mut current) = Reading::open(task, plan, stream).await?;
+    let Some((mut reading, mut current)) = Reading::open(task, plan, stream).await? else {
+        return Ok(Passed::Forgotten);
+    };
     reading.bound_the_others().await?;
     let mut loops = LoopGuard::default();
     loop {
-        let cursor = match current.what.next.clone() {
+        let cursor = match current.what.page.next.clone() {
             Next::Page(cursor) => cursor,
-            Next::End { token } => return reading.last_page(current, token).await,
-            Next::Unchanged => return reading.unchanged(&current).await,
+            Next::End { token } => {
+                reading.last_page(current, token).await?;
+                return Ok(Passed::Ended);
+            }
+            Next::Unchanged => {
+                reading.unchanged(&current).await?;
+                return Ok(Passed::Ended);
+            }
         };
         loops.check(&cursor)?;
         let request = PageRequest::new(stream.name.clone())
             .with_from(reading.pass.from.clone())
             .with_cursor(Some(cursor.clone()));
-        // The source works on the next page while this one is mapped and written.
-        let (written, ahead) = tokio::join!(reading.page(current, cursor), task.read_page(request));
-        written?;
-        current = ahead?;
+        let about = current.what.admission.load.bytes().max(reading.bytes);
+        current = match task.admit_ahead(about) {
+            // The source works on the next page while this one is mapped and written.
+            Some(admission) => {
+                let ahead = task.read_page(request, admission);
+                let (written, ahead) = tokio::join!(reading.page(current, cursor), ahead);
+                written?;
+                ahead?
+            }
+            None => {
+                reading.page(current, cursor).await?;
+                task.read_page(request, task.admit(about).await?).await?
+            }
+        };
     }
 }
 
@@ -68,6 +98,8 @@ struct Reading<'a> {
     counted: DateTime<Utc>,
     /// How many pages were committed.
     pages: u64,
+    /// How many bytes the last page took, with the rows that were read for it.
+    bytes: u64,
 }
 
 impl<'a> Reading<'a> {
@@ -76,52 +108,24 @@ impl<'a> Reading<'a> {
         task: &'a Task<'a>,
         plan: &'a mut EntityPlan,
         stream: &'a StreamInfo,
-    ) -> Result<(Self, Observed<Page>), Stop> {
+    ) -> Result<Option<(Self, Observed<Held>)>, Stop> {
         let stored = plan.states[&stream.name].clone();
         let begun = task.engine.clock.now();
-        let left = stored
-            .pass
-            .clone()
-            .filter(|pass| goes_on(task, (plan, stream), pass));
         let shows_absence = plan.shows_absence(stream);
-        // Without a place to go on from, everything is read again, and what was there the first time may be gone.
-        let mut blind = shows_absence
-            && left
-                .as_ref()
-                .is_some_and(|pass| starts_over(task, (plan, stream), pass));
-        let mut opened = None;
-        if let Some(pass) = left.filter(|_| !blind) {
-            let request = PageRequest::new(stream.name.clone())
-                .with_from(pass.from.clone())
-                .with_cursor(pass.cursor.clone());
-            match task.read_page(request).await {
-                // A part of what the source was in between is in the copy. That it is now as it was before that
-                // says nothing.
-                Ok(page) if page.what.next == Next::Unchanged => blind = pass.run == task.run,
-                Ok(page) => opened = Some((pass, page)),
-                Err(Stop::Fault(error)) if pass.cursor.is_some() && refuses(&error) => {
-                    tracing::info!(stream = %stream.name, error = %error, "pass begins anew");
-                    // The run's marks are of the abandoned pass too.
-                    blind = pass.run == task.run;
-                }
-                Err(other) => return Err(other),
-            }
-        }
-        let again = blind && shows_absence;
-        let flawed = opened.is_some();
-        let (pass, page) = match opened {
+        let Some(left) = Left::look(task, (plan, stream), &stored).await? else {
+            return Ok(None);
+        };
+        let again = left.blind && shows_absence;
+        let flawed = left.opened.is_some();
+        let (pass, page) = match left.opened {
             Some(opened) => opened,
             None => {
-                let from = begins_at(task, stream, &stored);
-                let request = PageRequest::new(stream.name.clone()).with_from(from.clone());
-                let observation = task.last_observation();
-                let page = task.read_page(request).await?;
-                let started_at = task.source_clock.at(begun);
-                let pass = Pass {
-                    blind: blind || plan.reads_again(stream),
-                    ..begun_by(task.run, started_at, observation, from)
+                let begun = opening::begin(task, (plan, stream), (&stored, begun)).await?;
+                let Some((pass, page)) = begun else {
+                    return Ok(None);
                 };
-                (pass, page)
+                let blind = left.blind || plan.reads_again(stream);
+                (Pass { blind, ..pass }, page)
             }
         };
         let reading = Self {
@@ -136,8 +140,9 @@ impl<'a> Reading<'a> {
             pass,
             counted: begun,
             pages: 0,
+            bytes: 0,
         };
-        Ok((reading, page))
+        Ok(Some((reading, page)))
     }
 
     /// Gives streams of changes their first bound before the first page of the listing is kept: what changes from
@@ -146,7 +151,16 @@ impl<'a> Reading<'a> {
         if self.stream.role == Role::Changes {
             return Ok(());
         }
-        for stream in std::mem::take(&mut self.plan.unbounded) {
+        let unbounded = std::mem::take(&mut self.plan.unbounded);
+        if !unbounded.is_empty() && self.stored.completed_at.is_some() {
+            // Were the process to end behind the bounds, nobody would know that this listing stands for what they leave out.
+            let content = Content::new(Tally::new(&self.plan.entity));
+            let begun = self.checkpoint();
+            self.task
+                .commit(&self.plan.entity, &self.stream.name, begun, content)
+                .await?;
+        }
+        for stream in unbounded {
             let state = self.plan.states.entry(stream.name.clone()).or_default();
             state.bound = bound::before_first(&stream, self.pass.started_at);
             let state = state.clone();
@@ -159,7 +173,7 @@ impl<'a> Reading<'a> {
     }
 
     /// Writes a page that another follows.
-    async fn page(&mut self, read: Observed<Page>, next: Cursor) -> Result<(), Stop> {
+    async fn page(&mut self, read: Observed<Held>, next: Cursor) -> Result<(), Stop> {
         let content = self.take(read, false).await?;
         if self.stream.sorted {
             self.pass.cursor = Some(next);
@@ -169,7 +183,7 @@ impl<'a> Reading<'a> {
     }
 
     /// Writes the last page and ends the pass.
-    async fn last_page(&mut self, read: Observed<Page>, token: Option<String>) -> Result<(), Stop> {
+    async fn last_page(&mut self, read: Observed<Held>, token: Option<String>) -> Result<(), Stop> {
         let before = self.checkpoint();
         let content = self.take(read, true).await?;
         let proves = self.compares && !self.pass.blind && !self.again;
@@ -204,14 +218,14 @@ impl<'a> Reading<'a> {
     }
 
     /// Ends a pass over a source that is as the stored token says.
-    async fn unchanged(&mut self, read: &Observed<Page>) -> Result<(), Stop> {
+    async fn unchanged(&mut self, read: &Observed<Held>) -> Result<(), Stop> {
         if self.pages > 0 || self.pass.cursor.is_some() {
             let message =
                 "read a page: the source says in the middle of a pass that nothing changed";
             return Err(Stop::Fault(Error::new(ErrorKind::Protocol, message)));
         }
         let mut tally = Tally::new(&self.plan.entity);
-        tally.requests(u64::from(read.what.requests) + u64::from(read.failed));
+        tally.requests(u64::from(read.what.page.requests) + u64::from(read.failed));
         tally.seconds(self.elapsed());
         let state = StreamState {
             bound: self.stored.bound.clone(),
@@ -222,36 +236,21 @@ impl<'a> Reading<'a> {
     }
 
     /// Turns a page into what has to be written, and moves the pass over it.
-    async fn take(&mut self, read: Observed<Page>, last: bool) -> Result<Content, Stop> {
+    async fn take(&mut self, read: Observed<Held>, last: bool) -> Result<Content, Stop> {
         let before = self.checkpoint();
-        let page = read.what;
+        let Held {
+            page,
+            mut admission,
+        } = read.what;
         let keys = self.note(&page);
         let covered = self.plan.covered(self.stream);
         let Completed {
             batch,
             vanished,
             unreadable,
-        } = match page.items {
-            Items::Stubs(stubs) => {
-                let entity = &self.plan.entity;
-                let stubs = (stubs, read.observation);
-                self.task.complete(entity, stubs, covered).await?
-            }
-            Items::Documents(documents) => {
-                let rows = documents
-                    .into_iter()
-                    .map(|document| (document, read.observation));
-                let batch = self
-                    .task
-                    .differing(&self.plan.entity, rows.collect(), covered)
-                    .await?;
-                Completed {
-                    batch,
-                    vanished: HashSet::new(),
-                    unreadable: Vec::new(),
-                }
-            }
-        };
+        } = self
+            .complete((page.items, read.observation), covered, &mut admission)
+            .await?;
         let mut content = Content::new(batch.tally);
         content.documents = batch.writes;
         content.pages = 1;
@@ -280,7 +279,34 @@ impl<'a> Reading<'a> {
         }
         content.issues = page.issues;
         content.issues.extend(unreadable);
+        self.bytes = admission.load.bytes();
+        content.admission = Some(admission);
         Ok(content)
+    }
+
+    /// Turns a page's items into what differs from the copy.
+    async fn complete(
+        &self,
+        (items, observation): (Items, i64),
+        covered: Option<Coverage>,
+        admission: &mut Admission,
+    ) -> Result<Completed, Stop> {
+        let (task, entity) = (self.task, &self.plan.entity);
+        match items {
+            Items::Stubs(stubs) => {
+                let stubs = (stubs, observation);
+                task.complete(entity, stubs, covered, admission).await
+            }
+            Items::Documents(documents) => {
+                let rows = documents.into_iter().map(|row| (row, observation));
+                let batch = task.differing(entity, rows.collect(), covered).await?;
+                Ok(Completed {
+                    batch,
+                    vanished: HashSet::new(),
+                    unreadable: Vec::new(),
+                })
+            }
+        }
     }
 
     /// Counts a page's rows and notes the latest change among them. Returns the keys where they will be compared.
@@ -399,110 +425,10 @@ impl<'a> Reading<'a> {
     }
 }
 
-fn begun_by(run: RunId, started_at: DateTime<Utc>, observation: i64, from: Option<Bound>) -> Pass {
-    Pass {
-        run,
-        started_at,
-        observation,
-        from,
-        cursor: None,
-        position: None,
-        largest: None,
-        rows: 0,
-        blind: false,
-    }
-}
-
-/// Tells whether this run goes on with a pass that was left.
-fn goes_on(task: &Task<'_>, (plan, stream): (&EntityPlan, &StreamInfo), pass: &Pass) -> bool {
-    let from_elsewhere = match stream.role {
-        Role::Changes => true,
-        Role::Listing => {
-            task.initial || (task.mode == Mode::Incremental && !plan.is_relied_on(stream))
-        }
-    };
-    pass.run == task.run || (from_elsewhere && pass.cursor.is_some())
-}
-
-/// Tells whether a pass that was left has to be read from its beginning again.
-fn starts_over(task: &Task<'_>, (plan, stream): (&EntityPlan, &StreamInfo), pass: &Pass) -> bool {
-    // What was shown before may be gone since, and others would take it for being there.
-    let relied_on = plan.is_relied_on(stream) && !task.initial;
-    !stream.sorted || relied_on || (pass.blind && pass.cursor.is_none())
-}
-
 fn count_deleted(items: &Items) -> u64 {
     let deleted = match items {
         Items::Documents(rows) => rows.iter().filter(|row| row.deleted).count(),
         Items::Stubs(rows) => rows.iter().filter(|row| row.deleted).count(),
     };
     u64::try_from(deleted).unwrap_or(u64::MAX)
-}
-
-fn begins_at(task: &Task<'_>, stream: &StreamInfo, stored: &StreamState) -> Option<Bound> {
-    let asks_for_news = match stream.role {
-        Role::Changes => true,
-        Role::Listing => {
-            // That nothing changed at the source says nothing of what another mapping makes of it.
-            let mapped_anew = stored.mapped_by != task.request.mapper.version();
-            let whole = task.mode == Mode::Full || stored.pass.is_some() || mapped_anew;
-            stream.cursor == CursorKind::Token && !whole
-        }
-    };
-    stored.bound.clone().filter(|_| asks_for_news)
-}
-
-/// Tells whether an error may come from a cursor that the source no longer understands.
-fn refuses(error: &Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::Invalid | ErrorKind::NotFound | ErrorKind::Conflict | ErrorKind::Protocol
-    )
-}
-
-/// Notices when a source leads in a circle, in constant memory: one cursor is remembered, and replaced by a later
-/// one after 1, 2, 4, 8 ... pages, so that any circle is found once it has been gone round.
-#[derive(Default)]
-struct LoopGuard {
-    remembered: Option<Cursor>,
-    since: u64,
-    until: u64,
-}
-
-impl LoopGuard {
-    fn check(&mut self, cursor: &Cursor) -> Result<(), Stop> {
-        if self.remembered.as_ref() == Some(cursor) {
-            let message = "read a page: the source leads in a circle";
-            return Err(Stop::Fault(Error::new(ErrorKind::Protocol, message)));
-        }
-        if self.since == self.until {
-            self.remembered = Some(cursor.clone());
-            self.until = (self.until * 2).max(1);
-            self.since = 0;
-        }
-        self.since += 1;
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn goes_round(path: impl Iterator<Item = u32>) -> bool {
-        let mut guard = LoopGuard::default();
-        let mut cursors = path.filter_map(|number| Cursor::from_text(number.to_string()));
-        cursors.any(|cursor| guard.check(&cursor).is_err())
-    }
-
-    #[test]
-    fn a_circle_is_noticed_wherever_it_begins() {
-        assert!(!goes_round(0..10_000));
-        for start in [0, 1, 7, 100] {
-            for length in [1, 2, 3, 50] {
-                let path = (0..start).chain((start..start + length).cycle().take(2_000));
-                assert!(goes_round(path), "start {start}, length {length}");
-            }
-        }
-    }
 }

@@ -38,6 +38,8 @@ pub(crate) struct EntityPlan {
     ended: Vec<StreamInfo>,
     /// Those of them that are read once more. The run's marks are of the first time too.
     again: BTreeSet<StreamName>,
+    /// Streams of changes whose bound the source cannot be asked from any more.
+    lost: BTreeSet<StreamName>,
 }
 
 impl Plan {
@@ -161,11 +163,46 @@ impl EntityPlan {
             entity: entity.clone(),
             ended: ended.cloned().collect(),
             again: BTreeSet::new(),
+            lost: BTreeSet::new(),
             streams,
             states,
             unbounded,
             relied_on,
         }
+    }
+
+    /// Gives up a bound from which the source does not tell changes any more. Returns what is read instead: listings from
+    /// their beginning, then the stream, from a bound before them.
+    pub(crate) fn lose(
+        &mut self,
+        stream: &StreamInfo,
+        read: &BTreeSet<StreamName>,
+    ) -> Vec<StreamInfo> {
+        let state = self.states.entry(stream.name.clone()).or_default();
+        (state.bound, state.pass) = (None, None);
+        let all = self.entity.streams.iter();
+        let listings: Vec<_> = all
+            .filter(|one| one.role == Role::Listing)
+            .cloned()
+            .collect();
+        if matches!(stream.cursor, CursorKind::Time { .. }) && !listings.is_empty() {
+            self.unbounded.push(stream.clone());
+        }
+        let read_before = listings.iter().filter(|one| read.contains(&one.name));
+        self.again.extend(read_before.map(|one| one.name.clone()));
+        self.lost.insert(stream.name.clone());
+        listings.into_iter().chain([stream.clone()]).collect()
+    }
+
+    /// Tells whether a stream's bound was given up in this run: there is no better one.
+    pub(crate) fn has_lost(&self, stream: &StreamInfo) -> bool {
+        self.lost.contains(&stream.name)
+    }
+
+    /// Tells whether a listing stands for changes that nobody tells any more. Then all of it has to be read after they
+    /// were given up, whatever was read before.
+    pub(crate) fn stands_for_changes(&self, stream: &StreamInfo) -> bool {
+        stream.role == Role::Listing && !self.lost.is_empty()
     }
 
     /// Tells whether others are held back when this stream shows that rows are missing.

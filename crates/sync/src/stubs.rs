@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use wrenchtime_connector::{EntityInfo, RemoteKey, RowIssue, SortKey, Stub};
 
 use crate::KnownRow;
+use crate::admission::Admission;
 use crate::apply::{Batch, Row};
 use crate::coverage::Coverage;
 use crate::ledger::Tally;
@@ -34,6 +35,7 @@ impl Task<'_> {
         entity: &EntityInfo,
         (stubs, observation): (Vec<Stub>, i64),
         covered: Option<Coverage>,
+        admission: &mut Admission,
     ) -> Result<Completed, Stop> {
         let stubs = last_of_each(stubs);
         let sort_key = |stub: &Stub| entity.key_order.sort_key(&stub.key);
@@ -48,7 +50,9 @@ impl Task<'_> {
                 Need::Nothing(None) => {}
             }
         }
-        let answer = self.rows_of(entity, wanted, &mut tally).await?;
+        let answer = self
+            .rows_of(entity, wanted, (&mut tally, admission))
+            .await?;
         let mut batch = self.differing(entity, answer.rows, covered).await?;
         batch.tally.merge(tally);
         let (flagged, vanished): (Vec<_>, Vec<_>) =
@@ -70,14 +74,14 @@ impl Task<'_> {
         &self,
         entity: &EntityInfo,
         stubs: Vec<Stub>,
-        tally: &mut Tally,
+        (tally, admission): (&mut Tally, &mut Admission),
     ) -> Result<Answer, Stop> {
         // Where rows cannot be read by key, a mark of deletion is all there is, and enough.
         let fetched = stubs
             .iter()
             .filter(|stub| entity.fetch_limit.is_some() || !stub.deleted);
         let keys: Vec<RemoteKey> = fetched.map(|stub| stub.key.clone()).collect();
-        let mut found = self.fetch_rows(entity, &keys).await?;
+        let mut found = self.fetch_rows(entity, &keys, admission).await?;
         tally.requests(found.requests);
         let unreadable: HashSet<RemoteKey> = found
             .unreadable

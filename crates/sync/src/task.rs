@@ -1,6 +1,6 @@
 //! One run under way: what its streams share, and how it ends.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::pin::Pin;
 use std::sync::Mutex as StdMutex;
 use std::sync::PoisonError;
@@ -10,13 +10,16 @@ use futures_util::StreamExt;
 use serde_json::json;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
-use wrenchtime_connector::{Context, EntityInfo, Error, ErrorKind, RowIssue, SortKey, StreamName};
+use wrenchtime_connector::{
+    Context, EntityInfo, Error, ErrorKind, RowIssue, SortKey, StreamInfo, StreamName,
+};
 use wrenchtime_model::{EventType, Resource, RunId};
 
+use crate::admission::Admission;
 use crate::bound::SourceClock;
 use crate::joins;
 use crate::ledger::{Ledger, Tally};
-use crate::pass;
+use crate::pass::{self, Passed};
 use crate::plan::{EntityPlan, Plan};
 use crate::{
     DocumentWrite, Engine, Fence, LifecycleEvent, Marks, Mode, Outcome, PageCommit, Removal,
@@ -81,6 +84,8 @@ pub(crate) struct Content {
     pub(crate) pages: u64,
     /// How many rows its stream has, told once.
     pub(crate) expected: Option<u64>,
+    /// What lets all this be in memory.
+    pub(crate) admission: Option<Admission>,
 }
 
 impl Content {
@@ -92,6 +97,7 @@ impl Content {
             marks: Marks::None,
             pages: 0,
             expected: None,
+            admission: None,
         }
     }
 }
@@ -176,9 +182,16 @@ impl<'a> Task<'a> {
             self.tell().await;
             return Ok(());
         }
-        for stream in std::mem::take(&mut plan.streams) {
+        let mut left: VecDeque<StreamInfo> = std::mem::take(&mut plan.streams).into();
+        let mut ended = BTreeSet::new();
+        while let Some(stream) = left.pop_front() {
             match pass::read(self, &mut plan, &stream).await {
-                Ok(()) => {}
+                Ok(Passed::Ended) => {}
+                Ok(Passed::Forgotten) => {
+                    self.list_instead(&mut plan, (&stream, &ended), &mut left)
+                        .await;
+                    continue;
+                }
                 Err(Stop::Fault(error)) => {
                     tracing::warn!(stream = %stream.name, error = %error, "stream failed");
                     let words = error.to_string();
@@ -193,10 +206,30 @@ impl<'a> Task<'a> {
                 }
                 Err(other) => return Err(other),
             }
+            ended.insert(stream.name);
             self.ledger.lock().await.progress.streams_done += 1;
             self.tell().await;
         }
         Ok(())
+    }
+
+    /// Puts an entity's listings in front, where the source does not tell any more what changed since a stream's bound.
+    /// What is stored is served meanwhile.
+    async fn list_instead(
+        &self,
+        plan: &mut EntityPlan,
+        (stream, ended): (&StreamInfo, &BTreeSet<StreamName>),
+        left: &mut VecDeque<StreamInfo>,
+    ) {
+        tracing::warn!(stream = %stream.name, "the source does not tell any more what changed: everything is listed");
+        let before = left.len() + 1;
+        let instead = plan.lose(stream, ended);
+        left.retain(|one| instead.iter().all(|other| other.name != one.name));
+        for one in instead.into_iter().rev() {
+            left.push_front(one);
+        }
+        let more = u32::try_from(left.len() - before).unwrap_or_default();
+        self.ledger.lock().await.progress.streams_total += more;
     }
 
     /// Returns why an entity cannot be read in this run: something that is joined into it cannot be relied on.
@@ -241,6 +274,7 @@ impl<'a> Task<'a> {
         self.measure_records(&outcome);
         ledger.add_outcome(&outcome);
         drop(ledger);
+        drop(content.admission);
         self.tell().await;
         Ok(())
     }

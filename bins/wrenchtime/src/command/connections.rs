@@ -1,4 +1,4 @@
-//! `connections`: list, show, reauthorize, end.
+//! `connections`: list, show, pause, reauthorize, end.
 
 use anyhow::{Context, Result};
 use serde_json::json;
@@ -8,7 +8,7 @@ use crate::Setting;
 use crate::session::Session;
 use crate::terminal::{cell, say, table};
 
-/// List, show, reauthorize and end connections.
+/// List, show, pause, reauthorize and end connections.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -29,6 +29,16 @@ enum Action {
     /// All settings are asked for anew, as `connect` does: from --set, from the environment as
     /// `WRENCHTIME_SETTING_NAME`, or at the prompt. Nothing changes unless the source accepts them.
     Reauthorize(Reauthorize),
+    /// Stop reading one for now: no run begins until it is resumed. Its data stays readable.
+    Pause {
+        /// The connection's id.
+        id: String,
+    },
+    /// Read a paused one again. A run that was left goes on where it stopped.
+    Resume {
+        /// The connection's id.
+        id: String,
+    },
     /// End one: its token is void at once, its data stays readable by management keys.
     Disconnect {
         /// The connection's id.
@@ -71,6 +81,14 @@ async fn act(action: Action, setting: &Setting, session: &Session) -> Result<()>
             say(serde_json::to_string_pretty(&both)?)?;
             Ok(())
         }
+        Action::Pause { id } => {
+            let words = "is paused: nothing is read until it is resumed, its data stays readable";
+            tell(&id, "pause", words, (setting, session)).await
+        }
+        Action::Resume { id } => {
+            let words = "is active: what was left goes on, and its schedule counts";
+            tell(&id, "resume", words, (setting, session)).await
+        }
         Action::Reauthorize(arguments) => reauthorize(arguments, setting, session).await,
         Action::Disconnect { id } => {
             let reply = session
@@ -87,6 +105,23 @@ async fn act(action: Action, setting: &Setting, session: &Session) -> Result<()>
             Ok(())
         }
     }
+}
+
+/// Asks for something that is told in one word.
+async fn tell(
+    id: &str,
+    what: &str,
+    words: &str,
+    (setting, session): (&Setting, &Session),
+) -> Result<()> {
+    let path = format!("/v1/connections/{id}/{what}");
+    let reply = session.client.post(&path, &json!({})).await?;
+    if setting.json {
+        say(serde_json::to_string_pretty(&reply)?)?;
+    } else {
+        say(format!("{id} {words}"))?;
+    }
+    Ok(())
 }
 
 async fn reauthorize(arguments: Reauthorize, setting: &Setting, session: &Session) -> Result<()> {

@@ -78,7 +78,7 @@ pub(crate) async fn watch(
             .client
             .get(&format!("/v1/connections/{connection}/status"))
             .await?;
-        if let Some(state @ ("reauthorization_required" | "disconnected")) =
+        if let Some(state @ ("reauthorization_required" | "paused" | "disconnected")) =
             status["state"].as_str()
         {
             let reason = status["reason"].as_str().unwrap_or("no reason is known");

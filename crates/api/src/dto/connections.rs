@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use wrenchtime_model::{ConnectionId, Timestamp};
+use wrenchtime_model::{ConnectionId, Resource, Timestamp};
 use wrenchtime_service::storage::StoredConnection;
 use wrenchtime_service::{State, Status};
 
@@ -54,6 +54,9 @@ pub(crate) struct ConnectionBody {
     account: AccountBody,
     /// How often it is synced; null for on demand only.
     schedule_seconds: Option<u64>,
+    /// How often resources are synced that have a schedule of their own, in seconds by their names; 0 for on demand
+    /// only.
+    resource_schedule_seconds: BTreeMap<Resource, u64>,
     /// When it was made, by Wrenchtime's clock.
     created_at: Timestamp,
 }
@@ -85,6 +88,11 @@ impl From<StoredConnection> for ConnectionBody {
                 server_version: connection.account.server_version,
             },
             schedule_seconds: connection.schedule.map(|every| every.as_secs()),
+            resource_schedule_seconds: connection
+                .resource_schedules
+                .into_iter()
+                .map(|(resource, every)| (resource, every.map_or(0, |every| every.as_secs())))
+                .collect(),
             created_at: connection.created_at,
         }
     }
@@ -141,7 +149,7 @@ impl From<Status> for StatusBody {
     }
 }
 
-/// What to change of a connection, one of them or both.
+/// What to change of a connection, at least one of these. What is left out stays.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "ConnectionChange")]
@@ -151,4 +159,8 @@ pub(crate) struct ConnectionChangeBody {
     pub(crate) settings: Option<BTreeMap<String, String>>,
     /// How often it is synced: 60 to 86400 seconds, or 0 for on demand only.
     pub(crate) schedule_seconds: Option<u64>,
+    /// How often single resources are synced, by their names: 60 to 86400 seconds, 0 for on demand only, or null for as
+    /// often as the connection. Resources that are left out keep what they have. Of several resources that are read
+    /// from one table of the source the most frequent one counts.
+    pub(crate) resource_schedule_seconds: Option<BTreeMap<Resource, Option<u64>>>,
 }

@@ -75,7 +75,7 @@ fn one_routes() -> Vec<Route> {
             .named(
                 "connections",
                 "update_connection",
-                "Reauthorize a connection, or change its schedule",
+                "Reauthorize a connection, or change its schedules",
             )
             .described(
                 "Other settings are checked with the source before anything is stored. They must open the account that \
@@ -99,6 +99,24 @@ fn one_routes() -> Vec<Route> {
             .described(
                 "Its token is void at once and nothing is read from the source any more. What was read stays readable \
                  with the management key. Connecting the same account later makes another connection.",
+            )
+            .with_path(connection_id())
+            .may_fail([Code::ConnectionState])
+            .answers_json("The connection as it is then.", "Connection"),
+        Route::new(Method::POST, "/v1/connections/{connection_id}/pause", pause)
+            .named("connections", "pause_connection", "Stop reading a connection for now")
+            .described(
+                "No run begins until it is resumed, neither by schedule nor on demand. A run under way is left after the \
+                 last page that it wrote. What was read is served. Does nothing to a paused connection.",
+            )
+            .with_path(connection_id())
+            .may_fail([Code::ConnectionState])
+            .answers_json("The connection as it is then.", "Connection"),
+        Route::new(Method::POST, "/v1/connections/{connection_id}/resume", resume)
+            .named("connections", "resume_connection", "Read a paused connection again")
+            .described(
+                "A run that was left goes on at once where it stopped, and the schedule counts again. Does nothing to an \
+                 active connection.",
             )
             .with_path(connection_id())
             .may_fail([Code::ConnectionState])
@@ -176,9 +194,11 @@ async fn get(call: Call) -> Result<Reply, Problem> {
 async fn change(call: Call) -> Result<Reply, Problem> {
     let body: ConnectionChangeBody = parse_body(&call.body)?;
     let id = call.connection().await?.id;
-    if body.settings.is_none() && body.schedule_seconds.is_none() {
+    let resources = body.resource_schedule_seconds.unwrap_or_default();
+    if body.settings.is_none() && body.schedule_seconds.is_none() && resources.is_empty() {
         let problem = Problem::new(Code::InvalidBody);
-        return Err(problem.with_detail("give settings, schedule_seconds or both"));
+        let detail = "give settings, schedule_seconds or resource_schedule_seconds";
+        return Err(problem.with_detail(detail));
     }
     let mut change = ConnectionChange::default();
     if let Some(settings) = body.settings {
@@ -187,6 +207,10 @@ async fn change(call: Call) -> Result<Reply, Problem> {
     if let Some(seconds) = body.schedule_seconds {
         change = change.with_schedule(schedule(seconds));
     }
+    for (resource, seconds) in resources {
+        let schedule = seconds.map_or(Schedule::Default, schedule);
+        change = change.with_resource_schedule(resource, schedule);
+    }
     let connection = call.service.change(id, change, &call.actor()).await?;
     Reply::json(StatusCode::OK, &ConnectionBody::from(connection))
 }
@@ -194,6 +218,18 @@ async fn change(call: Call) -> Result<Reply, Problem> {
 async fn disconnect(call: Call) -> Result<Reply, Problem> {
     let id = call.id("connection_id")?;
     let connection = call.service.disconnect(id, &call.actor()).await?;
+    Reply::json(StatusCode::OK, &ConnectionBody::from(connection))
+}
+
+async fn pause(call: Call) -> Result<Reply, Problem> {
+    let id = call.id("connection_id")?;
+    let connection = call.service.pause(id, &call.actor()).await?;
+    Reply::json(StatusCode::OK, &ConnectionBody::from(connection))
+}
+
+async fn resume(call: Call) -> Result<Reply, Problem> {
+    let id = call.id("connection_id")?;
+    let connection = call.service.resume(id, &call.actor()).await?;
     Reply::json(StatusCode::OK, &ConnectionBody::from(connection))
 }
 

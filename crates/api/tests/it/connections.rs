@@ -77,6 +77,40 @@ async fn a_connection_shows_its_account_and_its_token_once() {
         )
         .await;
     assert_eq!(answer.json()["schedule_seconds"], 60);
+    assert_eq!(answer.json()["resource_schedule_seconds"], json!({}));
+    for (change, shown) in [
+        (
+            json!({ "work_order": 300, "asset": 0 }),
+            json!({ "work_order": 300, "asset": 0 }),
+        ),
+        (json!({ "work_order": null }), json!({ "asset": 0 })),
+    ] {
+        let body = json!({ "resource_schedule_seconds": change });
+        let answer = harness
+            .call("PATCH", location, &harness.key, Some(body))
+            .await;
+        assert_eq!(
+            answer.json()["resource_schedule_seconds"],
+            shown,
+            "{}",
+            answer.text
+        );
+        assert_eq!(answer.json()["schedule_seconds"], 60);
+    }
+    for wrong in [
+        json!({ "work_order": 5 }),
+        json!({ "user": 300 }),
+        json!({ "rocket": 300 }),
+        json!({ "work_order": "5m" }),
+    ] {
+        let body = json!({ "resource_schedule_seconds": wrong });
+        let answer = harness
+            .call("PATCH", location, &harness.key, Some(body))
+            .await;
+        assert_eq!(answer.code(), "invalid_body", "{}", answer.text);
+    }
+    let shown = harness.get(location).await.json();
+    assert_eq!(shown["resource_schedule_seconds"], json!({ "asset": 0 }));
 }
 
 #[tokio::test]
@@ -211,6 +245,50 @@ async fn refused_credentials_close_data_calls_and_leave_status_open() {
     harness.call("DELETE", &path, &harness.key, None).await;
     let answer = give("changed", &harness.key).await;
     assert_eq!(answer.code(), "connection_state", "{}", answer.text);
+    harness.service.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_pause_refuses_syncs_and_serves_what_is_stored() {
+    let harness = Harness::new().await;
+    harness.service.start(None).await.unwrap();
+    harness.source.put("assets", "1", json!({}), None);
+    let (connection, token) = harness.connect().await;
+    let path = format!("/v1/connections/{connection}");
+    harness.post(&format!("{path}/syncs"), json!({})).await;
+    wait_for_run(&harness, &path).await;
+    let step = async |what: &str, key: &str| {
+        let path = format!("{path}/{what}");
+        harness.call("POST", &path, key, None).await
+    };
+    let answer = step("pause", &token).await;
+    assert_eq!(answer.code(), "forbidden", "{}", answer.text);
+    for _ in 0..2 {
+        let answer = step("pause", &harness.key).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+        assert_eq!(answer.json()["state"], "paused");
+    }
+    let answer = harness.post(&format!("{path}/syncs"), json!({})).await;
+    assert_eq!(answer.status, StatusCode::CONFLICT);
+    assert_eq!(answer.code(), "connection_state");
+    assert!(answer.text.contains("is paused"), "{}", answer.text);
+    let listed = harness.get("/v1/connections?state=paused").await;
+    assert_eq!(listed.column("id"), [connection.to_string()]);
+    for shown in [path.clone(), format!("{path}/status")] {
+        assert_eq!(harness.get(&shown).await.json()["state"], "paused");
+    }
+    let list = harness.call("GET", "/v1/assets", &token, None).await.json();
+    assert_eq!(list["data"].as_array().unwrap().len(), 1);
+    assert!(list["stale_since"].is_string(), "{list}");
+    let answer = step("resume", &harness.key).await;
+    assert_eq!(answer.json()["state"], "active", "{}", answer.text);
+    let answer = harness.post(&format!("{path}/syncs"), json!({})).await;
+    assert_eq!(answer.status, StatusCode::ACCEPTED);
+    harness.call("DELETE", &path, &harness.key, None).await;
+    for what in ["pause", "resume"] {
+        let answer = step(what, &harness.key).await;
+        assert_eq!(answer.code(), "connection_state", "{}", answer.text);
+    }
     harness.service.shutdown().await;
 }
 

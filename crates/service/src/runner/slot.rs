@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use chrono::{DateTime, Utc};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
-use wrenchtime_sync::{Mode, RunProgress};
+use wrenchtime_sync::{Mode, RunProgress, Turn, Urgency};
 
 use super::SyncRequested;
 
@@ -18,6 +18,8 @@ pub(crate) struct SyncOrder {
     pub(crate) on_demand: bool,
     /// Deletions that look suspicious are accepted.
     pub(crate) accept_deletes: bool,
+    /// Only what is due is read, where single resources have schedules of their own.
+    pub(crate) due_only: bool,
 }
 
 impl SyncOrder {
@@ -26,6 +28,7 @@ impl SyncOrder {
             mode: Some(mode),
             on_demand: true,
             accept_deletes,
+            due_only: false,
         }
     }
 
@@ -34,6 +37,15 @@ impl SyncOrder {
             mode: None,
             on_demand: false,
             accept_deletes: false,
+            due_only: false,
+        }
+    }
+
+    /// A run whose time has come.
+    pub(crate) fn due() -> Self {
+        Self {
+            due_only: true,
+            ..Self::scheduled()
         }
     }
 
@@ -41,7 +53,8 @@ impl SyncOrder {
     fn covers(self, other: Self) -> bool {
         let mode = self.mode == Some(Mode::Full) || other.mode != Some(Mode::Full);
         let listings = self.on_demand || self.mode == Some(Mode::Full) || !other.on_demand;
-        mode && listings && (self.accept_deletes || !other.accept_deletes)
+        let all = !self.due_only || other.due_only;
+        all && mode && listings && (self.accept_deletes || !other.accept_deletes)
     }
 
     /// Returns an order for a run that does what both ask for.
@@ -55,6 +68,7 @@ impl SyncOrder {
             },
             on_demand: self.on_demand || other.on_demand,
             accept_deletes: self.accept_deletes || other.accept_deletes,
+            due_only: self.due_only && other.due_only,
         }
     }
 }
@@ -62,12 +76,16 @@ impl SyncOrder {
 pub(crate) struct Slot {
     pub(super) stop: CancellationToken,
     pub(super) wake: Notify,
+    /// Somebody waits for the run that is wanted or under way.
+    urgency: Urgency,
     shared: Mutex<Shared>,
 }
 
 #[derive(Default)]
 struct Shared {
     wanted: Option<SyncOrder>,
+    /// What waits for the end of a pause.
+    set_aside: Option<SyncOrder>,
     /// How often a run was asked for.
     asked: u64,
     current: Option<Current>,
@@ -81,6 +99,7 @@ pub(super) struct Begun {
     /// Ends it where it is, for another to go on with it.
     pub(super) leave: CancellationToken,
     pub(super) progress: watch::Sender<RunProgress>,
+    pub(super) turn: Turn,
 }
 
 struct Current {
@@ -101,6 +120,10 @@ impl Shared {
         self.wanted = Some(self.wanted.map_or(order, |wanted| wanted.with(order)));
         self.asked += 1;
     }
+
+    fn keep(&mut self, order: SyncOrder) {
+        self.set_aside = Some(self.set_aside.map_or(order, |kept| kept.with(order)));
+    }
 }
 
 impl Slot {
@@ -108,6 +131,7 @@ impl Slot {
         Self {
             stop,
             wake: Notify::new(),
+            urgency: Urgency::default(),
             shared: Mutex::default(),
         }
     }
@@ -115,14 +139,18 @@ impl Slot {
     /// Asks for a run: joins the one under way if that does it all, else it comes next.
     pub(super) fn request(&self, order: SyncOrder) -> SyncRequested {
         let mut shared = self.shared();
-        let joins = shared
+        let joined = shared
             .current
-            .as_ref()
-            .is_some_and(|current| !current.is_ending() && current.order.covers(order));
-        if joins {
+            .as_mut()
+            .filter(|current| !current.is_ending() && current.order.covers(order));
+        if let Some(current) = joined {
+            // A run by schedule may be one that somebody waits for from now on.
+            current.order = current.order.with(order);
+            self.tell_urgency(&shared);
             return SyncRequested::Joined;
         }
         shared.want(order);
+        self.tell_urgency(&shared);
         drop(shared);
         self.wake.notify_one();
         SyncRequested::Queued
@@ -139,19 +167,52 @@ impl Slot {
             current.leave.cancel();
         }
         shared.want(order);
+        self.tell_urgency(&shared);
         drop(shared);
         self.wake.notify_one();
+    }
+
+    /// Leaves the run under way where it is, and keeps what it is for, and what is wanted, for the end of the pause.
+    pub(super) fn pause(&self) {
+        let mut shared = self.shared();
+        let left = shared.current.as_ref().filter(|one| !one.is_ending());
+        if let Some(current) = left {
+            current.leave.cancel();
+            let order = current.order;
+            shared.keep(order);
+        }
+        if let Some(wanted) = shared.wanted.take() {
+            shared.keep(wanted);
+        }
+        drop(shared);
+        self.wake.notify_one();
+    }
+
+    /// Wants what was kept since the pause. Tells whether there was something.
+    pub(super) fn resume(&self) -> bool {
+        let mut shared = self.shared();
+        let kept = shared.set_aside.take();
+        if let Some(kept) = kept {
+            shared.want(kept);
+        }
+        self.tell_urgency(&shared);
+        drop(shared);
+        self.wake.notify_one();
+        kept.is_some()
+    }
+
+    /// Keeps an order that began to be carried out when the connection was paused already.
+    pub(super) fn keep(&self, order: SyncOrder) {
+        self.shared().keep(order);
     }
 
     pub(super) fn is_wanted(&self) -> bool {
         self.shared().wanted.is_some()
     }
 
-    /// Wants a run by schedule, unless there is more to do.
-    pub(super) fn want_some(&self) {
-        self.shared()
-            .wanted
-            .get_or_insert_with(SyncOrder::scheduled);
+    /// Wants a run for what is due, unless there is more to do.
+    pub(super) fn want_what_is_due(&self) {
+        self.shared().wanted.get_or_insert_with(SyncOrder::due);
     }
 
     /// Returns how often a run was asked for so far.
@@ -159,17 +220,20 @@ impl Slot {
         self.shared().asked
     }
 
-    /// Forgets the run that is wanted, unless one was asked for since then.
-    pub(super) fn forget_wanted(&self, asked: u64) {
+    /// Forgets the run that is wanted, unless one was asked for since then. In a pause it is kept until the end of it.
+    pub(super) fn forget_wanted(&self, asked: u64, is_paused: bool) {
         let mut shared = self.shared();
-        if shared.asked == asked {
-            shared.wanted = None;
+        if shared.asked == asked
+            && let Some(wanted) = shared.wanted.take()
+            && is_paused
+        {
+            shared.keep(wanted);
         }
     }
 
     /// Turns the run that is wanted into the one under way, in one step: at any time it can be cancelled as the one or
     /// the other. Nothing when it was cancelled before.
-    pub(super) fn begin(&self) -> Option<Begun> {
+    pub(super) fn begin(&self, turn: Turn) -> Option<Begun> {
         let mut shared = self.shared();
         let order = shared.wanted.take()?;
         let (cancel, leave) = (CancellationToken::new(), CancellationToken::new());
@@ -181,28 +245,38 @@ impl Slot {
             leave: leave.clone(),
             progress,
         });
+        self.tell_urgency(&shared);
         Some(Begun {
             order,
             cancel,
             leave,
             progress: sender,
+            turn,
         })
     }
 
     /// Tells what the run under way reads, once it is known.
-    pub(super) fn set_mode(&self, mode: Mode) {
+    pub(super) fn set_read(&self, mode: Mode, is_part: bool) {
         if let Some(current) = &mut self.shared().current {
             current.order.mode = Some(mode);
+            current.order.due_only = is_part;
         }
     }
 
     pub(super) fn end(&self) {
-        self.shared().current = None;
+        let mut shared = self.shared();
+        shared.current = None;
+        self.tell_urgency(&shared);
+    }
+
+    /// Returns whether somebody waits, now and from now on.
+    pub(super) fn urgency(&self) -> Urgency {
+        self.urgency.clone()
     }
 
     pub(super) fn cancel_run(&self) -> bool {
         let mut shared = self.shared();
-        let wanted = shared.wanted.take().is_some();
+        let wanted = shared.wanted.take().is_some() | shared.set_aside.take().is_some();
         match &shared.current {
             Some(current) => {
                 current.cancel.cancel();
@@ -226,6 +300,12 @@ impl Slot {
         self.shared().next_at = at;
     }
 
+    fn tell_urgency(&self, shared: &Shared) {
+        let current = shared.current.as_ref().map(|current| current.order);
+        let mut orders = current.into_iter().chain(shared.wanted);
+        self.urgency.set(orders.any(|order| order.on_demand));
+    }
+
     fn shared(&self) -> MutexGuard<'_, Shared> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -233,7 +313,17 @@ impl Slot {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+    use wrenchtime_sync::Turns;
+
     use super::*;
+
+    impl Slot {
+        fn begin_now(&self) -> Option<Begun> {
+            let turn = Turns::new(1, 1).take(self.urgency()).now_or_never();
+            self.begin(turn.unwrap())
+        }
+    }
 
     #[test]
     fn a_run_is_joined_only_if_it_does_all_that_is_asked() {
@@ -241,7 +331,7 @@ mod tests {
         let incremental = SyncOrder::on_demand(Mode::Incremental, false);
         let full = SyncOrder::on_demand(Mode::Full, false);
         let forced = SyncOrder::on_demand(Mode::Full, true);
-        let all = [scheduled, incremental, full, forced];
+        let all = [SyncOrder::due(), scheduled, incremental, full, forced];
         for (at, bigger) in all.iter().enumerate() {
             for (below, smaller) in all.iter().enumerate() {
                 assert_eq!(
@@ -260,7 +350,7 @@ mod tests {
         let slot = Slot::new(CancellationToken::new());
         let order = SyncOrder::on_demand(Mode::Full, false);
         assert_eq!(slot.request(order), SyncRequested::Queued);
-        assert!(slot.begin().is_some());
+        assert!(slot.begin_now().is_some());
         assert_eq!(slot.request(order), SyncRequested::Joined);
         assert!(slot.cancel_run());
         assert_eq!(slot.request(order), SyncRequested::Queued);
@@ -271,12 +361,12 @@ mod tests {
         let slot = Slot::new(CancellationToken::new());
         let order = SyncOrder::on_demand(Mode::Full, true);
         slot.request(order);
-        let left = slot.begin().unwrap();
+        let left = slot.begin_now().unwrap();
         slot.renew();
         assert!(left.leave.is_cancelled() && !left.cancel.is_cancelled());
         assert_eq!(slot.request(order), SyncRequested::Queued);
         slot.end();
-        assert!(slot.begin().unwrap().order.covers(order));
+        assert!(slot.begin_now().unwrap().order.covers(order));
     }
 
     #[test]
@@ -285,18 +375,73 @@ mod tests {
         slot.request(SyncOrder::scheduled());
         let asked = slot.asked();
         slot.renew();
-        slot.forget_wanted(asked);
+        slot.forget_wanted(asked, false);
         assert!(slot.is_wanted());
-        slot.forget_wanted(slot.asked());
+        slot.forget_wanted(slot.asked(), false);
         assert!(!slot.is_wanted());
+    }
+
+    #[test]
+    fn a_pause_keeps_what_was_under_way_and_what_was_wanted() {
+        let slot = Slot::new(CancellationToken::new());
+        let (forced, full) = (
+            SyncOrder::on_demand(Mode::Incremental, true),
+            SyncOrder::on_demand(Mode::Full, false),
+        );
+        slot.request(forced);
+        let left = slot.begin_now().unwrap();
+        assert_eq!(slot.request(full), SyncRequested::Queued);
+        slot.pause();
+        assert!(left.leave.is_cancelled() && !left.cancel.is_cancelled());
+        slot.end();
+        assert!(slot.begin_now().is_none());
+        // What somebody asked for too late to hear of the pause is kept as well.
+        slot.want_what_is_due();
+        slot.forget_wanted(slot.asked(), true);
+        assert!(slot.resume() && !slot.resume());
+        let order = slot.begin_now().unwrap().order;
+        assert!(order.covers(forced) && order.covers(full));
+    }
+
+    #[test]
+    fn what_a_pause_keeps_can_be_cancelled() {
+        let slot = Slot::new(CancellationToken::new());
+        slot.want_what_is_due();
+        slot.pause();
+        assert!(slot.cancel_run());
+        assert!(!slot.resume() && !slot.is_wanted());
     }
 
     #[test]
     fn a_run_that_was_cancelled_before_it_began_does_not_begin() {
         let slot = Slot::new(CancellationToken::new());
-        slot.want_some();
+        slot.want_what_is_due();
         assert!(slot.cancel_run());
-        assert!(slot.begin().is_none());
+        assert!(slot.begin_now().is_none());
         assert!(!slot.cancel_run());
+    }
+
+    #[test]
+    fn a_run_is_urgent_as_long_as_somebody_waits() {
+        let slot = Slot::new(CancellationToken::new());
+        let urgency = slot.urgency();
+        slot.want_what_is_due();
+        slot.begin_now().unwrap();
+        slot.set_read(Mode::Full, false);
+        assert!(!urgency.is_urgent());
+        let order = SyncOrder::on_demand(Mode::Incremental, false);
+        assert_eq!(slot.request(order), SyncRequested::Joined);
+        assert!(urgency.is_urgent());
+        slot.end();
+        assert!(!urgency.is_urgent());
+        slot.request(order);
+        assert!(urgency.is_urgent());
+        slot.begin_now().unwrap();
+        assert!(urgency.is_urgent());
+        slot.pause();
+        slot.end();
+        assert!(!urgency.is_urgent());
+        slot.resume();
+        assert!(urgency.is_urgent());
     }
 }

@@ -4,29 +4,27 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
 use tracing::{error, info, warn};
-use wrenchtime_connector::Connector;
+use wrenchtime_connector::{Connector, EntityName};
 use wrenchtime_model::ConnectionId;
-use wrenchtime_sync::Mode;
+use wrenchtime_sync::{Mode, Turn};
 
 use super::Runner;
+use super::plan::{Past, Plan};
 use super::slot::{Begun, Slot, SyncOrder};
 use crate::engine::{Job, RunEnd};
 use crate::error::chain;
 use crate::storage::{SealedSettings, StoredConnection};
-use crate::{Error, Options, Result, State, Trigger};
+use crate::{Error, Result, State, Trigger};
 
 /// What the task remembers between runs.
 #[derive(Default)]
 struct Memory {
-    /// When the last run began, also one before the start of the service.
-    last_start: Option<DateTime<Utc>>,
-    /// When the last run ended; nothing before the first one since the start of the service.
-    ended_at: Option<DateTime<Utc>>,
-    /// Failed runs in a row that are worth trying again soon.
-    failures: u32,
+    past: Past,
+    /// What the run under way is to read.
+    reading: Vec<EntityName>,
     /// Runs in a row that found the source silent.
     silent: u32,
     /// The connector, as long as the settings stay.
@@ -38,7 +36,7 @@ impl Runner {
         let mut memory = Memory::default();
         match self.last_run(id).await {
             Ok((last_start, unfinished)) => {
-                memory.last_start = last_start;
+                memory.past.last_start = last_start;
                 if unfinished {
                     slot.request(SyncOrder::scheduled());
                 }
@@ -47,14 +45,13 @@ impl Runner {
                 warn!(connection = %id, error = %chain(&error), "the last run is not known")
             }
         }
-        while self.next_run(id, slot, &memory).await {
-            let permit = tokio::select! {
+        while self.next_run(id, slot, &mut memory).await {
+            let turn = tokio::select! {
                 biased;
                 () = slot.stop.cancelled() => return,
-                permit = self.permits.acquire() => permit,
+                turn = self.turns.take(slot.urgency()) => turn,
             };
-            let end = self.run_once(id, slot, &mut memory).await;
-            drop(permit);
+            let end = self.run_once(id, slot, &mut memory, turn).await;
             if end == RunEnd::Lost {
                 info!(connection = %id, "the connection is not run here any more");
                 return;
@@ -65,7 +62,7 @@ impl Runner {
     }
 
     /// Returns when the last run began, and whether it was left unfinished.
-    async fn last_run(&self, id: ConnectionId) -> Result<(Option<DateTime<Utc>>, bool)> {
+    pub(super) async fn last_run(&self, id: ConnectionId) -> Result<(Option<DateTime<Utc>>, bool)> {
         let runs = self.core.connections.runs(id, None, 1).await?;
         Ok(runs.first().map_or((None, false), |run| {
             (Some(run.started_at), run.finished.is_none())
@@ -73,7 +70,7 @@ impl Runner {
     }
 
     /// Waits until a run is wanted, which stays in the slot; false when the task is to end.
-    async fn next_run(&self, id: ConnectionId, slot: &Slot, memory: &Memory) -> bool {
+    async fn next_run(&self, id: ConnectionId, slot: &Slot, memory: &mut Memory) -> bool {
         loop {
             if slot.stop.is_cancelled() {
                 return false;
@@ -84,10 +81,11 @@ impl Runner {
                     if slot.is_wanted() {
                         return true;
                     }
-                    due(&self.core.options, &connection, memory)
+                    self.know_the_past(&connection, memory).await;
+                    self.plan(&connection, memory).due()
                 }
-                Ok(_) => {
-                    slot.forget_wanted(asked);
+                Ok(connection) => {
+                    slot.forget_wanted(asked, connection.state == State::Paused);
                     None
                 }
                 Err(Error::NoConnection(_)) => return false,
@@ -106,8 +104,34 @@ impl Runner {
             }
             let now = self.core.clock.now();
             if due.is_some_and(|due| due <= now) {
-                slot.want_some();
+                slot.want_what_is_due();
                 return true;
+            }
+        }
+    }
+
+    fn plan<'a>(&'a self, connection: &'a StoredConnection, memory: &'a Memory) -> Plan<'a> {
+        Plan {
+            options: &self.core.options,
+            connection,
+            info: self.core.info(&connection.system),
+            past: &memory.past,
+        }
+    }
+
+    /// Looks up what schedules of single resources count from, where there are any.
+    async fn know_the_past(&self, connection: &StoredConnection, memory: &mut Memory) {
+        if connection.resource_schedules.is_empty() || !memory.past.is_unknown() {
+            return;
+        }
+        let Some(info) = self.core.info(&connection.system) else {
+            return;
+        };
+        match self.core.records.sync_snapshot(connection.id).await {
+            Ok(snapshot) => memory.past.know(info, &snapshot, connection),
+            // Until it can be read, they count from the last run.
+            Err(error) => {
+                warn!(connection = %connection.id, error = %chain(&error), "when resources were read is not known");
             }
         }
     }
@@ -122,9 +146,16 @@ impl Runner {
 
     /// Makes the run that is wanted, unless it was cancelled while it waited for room. Whatever happens in it, a panic
     /// of a connector too, it has an end, and the slot is free again.
-    async fn run_once(&self, id: ConnectionId, slot: &Slot, memory: &mut Memory) -> RunEnd {
-        memory.last_start = Some(self.core.clock.now());
-        let Some(begun) = slot.begin() else {
+    async fn run_once(
+        &self,
+        id: ConnectionId,
+        slot: &Slot,
+        memory: &mut Memory,
+        turn: Turn,
+    ) -> RunEnd {
+        memory.past.last_start = Some(self.core.clock.now());
+        memory.reading.clear();
+        let Some(begun) = slot.begin(turn) else {
             return RunEnd::Cancelled;
         };
         let run = AssertUnwindSafe(self.run_begun(id, slot, memory, begun)).catch_unwind();
@@ -173,6 +204,9 @@ impl Runner {
     ) -> Result<Option<Job>> {
         let connection = self.core.connection(id).await?;
         if !connection.state.runs() {
+            if connection.state == State::Paused {
+                slot.keep(begun.order);
+            }
             return Ok(None);
         }
         let connector = self.connector(&connection, memory)?;
@@ -181,12 +215,16 @@ impl Runner {
             Some(mode) => mode,
             None => self.needed_mode(id).await?,
         };
-        slot.set_mode(mode);
+        let entities = self.part(&connection, memory, (begun.order, mode)).await?;
+        slot.set_read(mode, entities.is_some());
         if begun.cancel.is_cancelled() {
             return Ok(None);
         }
+        let all = || self.plan(&connection, memory).all_entities();
+        memory.reading = entities.clone().unwrap_or_else(all);
         Ok(Some(Job {
             connection: id,
+            entities,
             connector,
             mapper,
             mode,
@@ -194,7 +232,29 @@ impl Runner {
             accept_deletes: begun.order.accept_deletes,
             cancel: begun.cancel,
             progress: begun.progress,
+            turn: begun.turn,
         }))
+    }
+
+    /// Returns which entities a run reads; nothing for everything.
+    ///
+    /// What an unfinished run was to read nobody knows: who goes on with it reads everything.
+    async fn part(
+        &self,
+        connection: &StoredConnection,
+        memory: &Memory,
+        (order, mode): (SyncOrder, Mode),
+    ) -> Result<Option<Vec<EntityName>>> {
+        if !order.due_only || mode == Mode::Full {
+            return Ok(None);
+        }
+        let due = self
+            .plan(connection, memory)
+            .due_entities(self.core.clock.now());
+        if due.is_some() && self.last_run(connection.id).await?.1 {
+            return Ok(None);
+        }
+        Ok(due)
     }
 
     /// Everything as long as there is no complete copy, what changed from then on.
@@ -217,7 +277,7 @@ impl Runner {
                 return Ok(Arc::clone(connector));
             }
             // What the settings before met with says nothing about these.
-            (memory.failures, memory.silent) = (0, 0);
+            (memory.past.failures, memory.silent) = (0, 0);
         }
         let settings = self
             .core
@@ -230,7 +290,17 @@ impl Runner {
 
     /// Draws the consequences of a run's end.
     async fn settle(&self, id: ConnectionId, memory: &mut Memory, end: &RunEnd) {
-        memory.ended_at = Some(self.core.clock.now());
+        let now = self.core.clock.now();
+        memory.past.ended_at = Some(now);
+        let reading = std::mem::take(&mut memory.reading);
+        match end {
+            // What was due still is.
+            RunEnd::Unreachable(_) | RunEnd::Store(_) | RunEnd::Lost => {}
+            _ if reading.is_empty() => memory.past.skip(now),
+            _ => memory
+                .past
+                .reads(&reading, memory.past.last_start.unwrap_or(now)),
+        }
         let (trigger, reason) = match end {
             RunEnd::Succeeded => (Some(Trigger::Succeeded), None),
             RunEnd::Refused(reason) => (Some(Trigger::Refused), Some(reason)),
@@ -248,8 +318,8 @@ impl Runner {
             RunEnd::Failed(_) => self.is_offline(id).await,
             _ => false,
         };
-        memory.failures = if soon {
-            memory.failures.saturating_add(1)
+        memory.past.failures = if soon {
+            memory.past.failures.saturating_add(1)
         } else {
             0
         };
@@ -274,51 +344,5 @@ impl Runner {
     async fn is_offline(&self, id: ConnectionId) -> bool {
         let connection = self.core.connection(id).await;
         connection.map_or(true, |connection| connection.state == State::Offline)
-    }
-}
-
-/// Returns when a connection's next run is due by itself.
-fn due(options: &Options, connection: &StoredConnection, memory: &Memory) -> Option<DateTime<Utc>> {
-    let (from, wait) = match (memory.ended_at, connection.schedule) {
-        (Some(ended_at), _) if memory.failures > 0 => (ended_at, gap(options, memory.failures)),
-        (_, Some(every)) => (
-            memory
-                .last_start
-                .unwrap_or_else(|| connection.created_at.as_datetime()),
-            every,
-        ),
-        (Some(ended_at), None) if connection.state == State::Offline => (ended_at, gap(options, 1)),
-        // After a restart nobody remembers the failures; the source is asked at once.
-        (None, None) if connection.state == State::Offline => {
-            (connection.state_since, Duration::ZERO)
-        }
-        (_, None) => return None,
-    };
-    let spread = options.jitter.clamp(0.0, 1.0) * (rand::random::<f64>() * 2.0 - 1.0);
-    let wait = TimeDelta::from_std(wait.mul_f64(1.0 + spread)).ok()?;
-    from.checked_add_signed(wait)
-}
-
-/// Returns the wait after so many failures in a row.
-fn gap(options: &Options, failures: u32) -> Duration {
-    let doublings = failures.saturating_sub(1).min(20);
-    options
-        .first_gap
-        .saturating_mul(1 << doublings)
-        .min(options.longest_gap)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn gaps_grow_up_to_the_longest() {
-        let options = Options::default();
-        let seconds: Vec<u64> = (1..=9)
-            .map(|failures| gap(&options, failures).as_secs())
-            .collect();
-        assert_eq!(seconds, [30, 60, 120, 240, 480, 960, 1920, 3600, 3600]);
-        assert_eq!(gap(&options, u32::MAX).as_secs(), 3600);
     }
 }

@@ -139,39 +139,49 @@ fn narrow() -> Options {
     options
 }
 
-#[tokio::test]
-async fn a_run_that_waits_for_room_can_be_cancelled() {
-    let directory = tempfile::tempdir().unwrap();
-    let clock = Stepped::new();
+/// Opens a service that lets one run work at a time.
+async fn open_narrow(directory: &Path, clock: &Stepped) -> Fixture {
     let source = MemorySource::new();
     let key = MasterKey::generate();
-    let (mut parts, store) = parts(directory.path(), Arc::new(clock.clone()), &source, &key).await;
+    let (mut parts, store) = parts(directory, Arc::new(clock.clone()), &source, &key).await;
     parts.options = narrow();
     let service = Service::open(parts).await.unwrap();
-    let fixture = Fixture {
+    Fixture {
         service,
         store,
         source,
-    };
-    let mut ids = Vec::new();
-    for _ in 0..3 {
-        ids.push(fixture.connect(Schedule::OnDemand, false).await);
     }
-    // The first run stands in the room until the time moves.
+}
+
+/// Begins a run that stands in the room until so many seconds have passed.
+async fn stand_in_the_room(fixture: &Fixture, id: ConnectionId, seconds: u64) {
     let busy = Error::new(ErrorKind::Unavailable, "read: busy")
-        .with_retry(Retry::After(Some(Duration::from_secs(60))));
+        .with_retry(Retry::After(Some(Duration::from_secs(seconds))));
     fixture.source.fail_next(busy);
     let asked = fixture.source.requests().len();
-    fixture.service.start(None).await.unwrap();
-    let request = async |at: usize| {
-        let wanted = demand(Mode::Full);
-        fixture.service.start_sync(ids[at], wanted).await.unwrap();
-    };
-    request(0).await;
+    let wanted = demand(Mode::Full);
+    fixture.service.start_sync(id, wanted).await.unwrap();
     until("the first run waits", async || {
         fixture.source.requests().len() > asked
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_run_that_waits_for_room_can_be_cancelled() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = Stepped::new();
+    let fixture = open_narrow(directory.path(), &clock).await;
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        ids.push(fixture.connect(Schedule::OnDemand, false).await);
+    }
+    fixture.service.start(None).await.unwrap();
+    stand_in_the_room(&fixture, ids[0], 60).await;
+    let request = async |at: usize| {
+        let wanted = demand(Mode::Full);
+        fixture.service.start_sync(ids[at], wanted).await.unwrap();
+    };
     request(1).await;
     let mut looks = 0;
     until("the second stands in line", async || {
@@ -190,5 +200,50 @@ async fn a_run_that_waits_for_room_can_be_cancelled() {
     .await;
     assert!(fixture.runs(ids[1]).await.is_empty());
     assert!(!fixture.service.cancel_sync(ids[1]).await.unwrap());
+    fixture.close().await;
+}
+
+#[tokio::test]
+async fn a_run_that_somebody_waits_for_overtakes_those_by_schedule() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = Stepped::new();
+    let fixture = open_narrow(directory.path(), &clock).await;
+    let first = fixture.connect(Schedule::OnDemand, false).await;
+    let mut scheduled = Vec::new();
+    for _ in 0..3 {
+        let every = Schedule::Every(Duration::from_secs(60));
+        scheduled.push(fixture.connect(every, false).await);
+    }
+    let asked_for = fixture.connect(Schedule::OnDemand, false).await;
+    fixture.service.start(None).await.unwrap();
+    stand_in_the_room(&fixture, first, 100).await;
+    clock.advance(60);
+    until("the others stand in line", async || {
+        fixture.service.waiting_runs() == 3
+    })
+    .await;
+    let wanted = demand(Mode::Full);
+    fixture.service.start_sync(asked_for, wanted).await.unwrap();
+    // One that stands in line already moves up when somebody asks for it.
+    let moved_up = scheduled[2];
+    fixture.service.start_sync(moved_up, wanted).await.unwrap();
+    until("it stands in line", async || {
+        fixture.service.waiting_runs() == 4
+    })
+    .await;
+    clock.advance(40);
+    let mut order = Vec::new();
+    for (name, id) in [
+        ("scheduled", scheduled[0]),
+        ("scheduled", scheduled[1]),
+        ("moved up", moved_up),
+        ("asked for", asked_for),
+    ] {
+        until("it ran", async || !fixture.runs(id).await.is_empty()).await;
+        order.push((fixture.runs(id).await[0].id, name));
+    }
+    order.sort();
+    let names: Vec<&str> = order.iter().map(|(_, name)| *name).collect();
+    assert_eq!(names, ["moved up", "asked for", "scheduled", "scheduled"]);
     fixture.close().await;
 }

@@ -47,6 +47,8 @@ CREATE TABLE connection_details (
     settings bytea NOT NULL,
     -- Seconds between runs.
     schedule bigint,
+    -- The same of resources that have a schedule of their own, as JSON by their names; 0 for on demand only.
+    resource_schedules text NOT NULL DEFAULT '{}',
     created_at bigint NOT NULL
 );
 

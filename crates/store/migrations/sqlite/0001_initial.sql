@@ -35,6 +35,8 @@ CREATE TABLE connection_details (
     settings BLOB NOT NULL,
     -- Seconds between runs.
     schedule INTEGER,
+    -- The same of resources that have a schedule of their own, as JSON by their names; 0 for on demand only.
+    resource_schedules TEXT NOT NULL DEFAULT '{}',
     created_at INTEGER NOT NULL
 );
 

@@ -7,8 +7,6 @@ mod keys;
 mod list;
 mod read;
 
-use std::time::Duration;
-
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -16,7 +14,7 @@ use wrenchtime_model::{ConnectionId, RunId};
 use wrenchtime_service::storage::{
     AuditEntry, ChangesPage, ChangesQuery, ConnectionFilter, ConnectionStore, ConnectionToken,
     Disconnect, GetQuery, ListPage, ListQuery, ManagementKey, NewConnection, NewCredentials,
-    QuarantinePage, QuarantineQuery, RecordReader, SecretHash, Standing, StorageError,
+    NewSchedule, QuarantinePage, QuarantineQuery, RecordReader, SecretHash, Standing, StorageError,
     StoredConnection, StoredRecord, SyncSnapshot, Transition,
 };
 use wrenchtime_sync::RunState;
@@ -106,13 +104,8 @@ impl ConnectionStore for PostgresStore {
         Ok(credentials::replace(self, &new).await?)
     }
 
-    async fn set_schedule(
-        &self,
-        id: ConnectionId,
-        every: Option<Duration>,
-        audit: AuditEntry,
-    ) -> Result<bool, StorageError> {
-        Ok(connections::set_schedule(self, id, every, &audit).await?)
+    async fn set_schedule(&self, id: ConnectionId, new: NewSchedule) -> Result<bool, StorageError> {
+        Ok(connections::set_schedule(self, id, &new).await?)
     }
 
     async fn runs(

@@ -3,15 +3,16 @@
 use crate::fixture::{
     DocumentWriteExt, Fixture, Lane, audit, finish, new_connection, new_run, noon, second, stamp,
 };
+use std::collections::BTreeMap;
 use std::time::Duration;
 use uuid::Uuid;
 use wrenchtime_connector::SystemName;
 use wrenchtime_model::{ConnectionId, EventBody, EventType, Resource, RunId, Timestamp};
 use wrenchtime_service::State;
 use wrenchtime_service::storage::{
-    ConnectionFilter, ConnectionStore, Disconnect, ManagementKey, NewConnection, NewCredentials,
-    NewSchedule, RecordReader, SealedSettings, SecretHash, Standing, StorageError, StoredAccount,
-    StoredConnection, Transition,
+    ConnectionFilter, ConnectionStore, Disconnect, Interval, ManagementKey, NewConnection,
+    NewCredentials, NewSchedule, RecordReader, SealedSettings, SecretHash, Standing, StorageError,
+    StoredAccount, StoredConnection, Transition,
 };
 use wrenchtime_sync::{LifecycleEvent, Mode, Outcome, RunFinish, RunProgress, Storage};
 
@@ -78,6 +79,7 @@ fn stored(new: &NewConnection) -> StoredConnection {
         account: new.account.clone(),
         sealed: new.sealed.clone(),
         schedule: new.schedule,
+        resource_schedules: BTreeMap::new(),
         created_at: new.created_at,
     }
 }
@@ -269,7 +271,8 @@ pub(crate) async fn credentials_state_event_and_schedule_are_one_commit<F: Fixtu
         to: Some(State::Paused),
         event: Some(lifecycle(EventType::ConnectionOnline)),
         schedule: Some(NewSchedule {
-            every: None,
+            every: Some(Interval::OnDemand),
+            resources: [(Resource::Asset, Some(Interval::OnDemand))].into(),
             audit: audit("connection.scheduled"),
         }),
         ..new_credentials(&before)
@@ -278,6 +281,7 @@ pub(crate) async fn credentials_state_event_and_schedule_are_one_commit<F: Fixtu
         state: State::Paused,
         state_since: second(9),
         schedule: None,
+        resource_schedules: [(Resource::Asset, None)].into(),
         sealed: new.sealed.clone(),
         account: new.account.clone(),
         ..before
@@ -299,6 +303,11 @@ pub(crate) async fn a_disconnected_connection_is_read_and_never_written<F: Fixtu
     let lane = Lane::begin(&fixture).await;
     lane.commit(vec![lane.document("1", "pump")]).await;
     let token = new_connection(lane.id).token.hash;
+    let own = [(Resource::Asset, Some(Interval::OnDemand))];
+    lane.store
+        .set_schedule(lane.id, schedule(None, &own))
+        .await
+        .unwrap();
     let disconnect = Disconnect {
         id: lane.id,
         reason: None,
@@ -313,6 +322,7 @@ pub(crate) async fn a_disconnected_connection_is_read_and_never_written<F: Fixtu
         .unwrap()
         .unwrap();
     assert_eq!((after.state, after.schedule), (State::Disconnected, None));
+    assert!(after.resource_schedules.is_empty());
     let page = lane.page(vec![lane.document("2", "fan")]);
     let refused = lane.store.commit(&lane.fence, page).await;
     assert!(refused.is_err());
@@ -329,38 +339,62 @@ pub(crate) async fn a_disconnected_connection_is_read_and_never_written<F: Fixtu
     assert_eq!(lane.events().await.len(), 2);
 
     assert_eq!(lane.store.disconnect(disconnect).await.unwrap(), None);
-    let every = Some(Duration::from_secs(60));
-    assert!(
-        !lane
-            .store
-            .set_schedule(lane.id, every, audit("schedule"))
-            .await
-            .unwrap()
-    );
+    let every = Interval::Every(Duration::from_secs(60));
+    let new = schedule(Some(every), &[(Resource::Asset, Some(every))]);
+    assert!(!lane.store.set_schedule(lane.id, new).await.unwrap());
+    let stored = lane.store.connection(lane.id).await.unwrap();
+    assert_eq!(stored, Some(after));
     assert_eq!(lane.events().await.len(), 2);
+}
+
+fn schedule(every: Option<Interval>, own: &[(Resource, Option<Interval>)]) -> NewSchedule {
+    NewSchedule {
+        every,
+        resources: own.iter().copied().collect(),
+        audit: audit("schedule"),
+    }
 }
 
 pub(crate) async fn schedules_are_set<F: Fixture>() {
     let fixture = F::new().await;
     let lane = Lane::begin(&fixture).await;
-    for every in [Some(Duration::from_secs(60)), None] {
-        assert!(
-            lane.store
-                .set_schedule(lane.id, every, audit("schedule"))
-                .await
-                .unwrap()
-        );
+    let every = |seconds| Some(Interval::Every(Duration::from_secs(seconds)));
+    for (new, connection, own) in [
+        (schedule(every(60), &[]), Some(60), vec![]),
+        (
+            schedule(None, &[(Resource::WorkOrder, every(120))]),
+            Some(60),
+            vec![(Resource::WorkOrder, Some(120))],
+        ),
+        (
+            schedule(
+                Some(Interval::OnDemand),
+                &[(Resource::Asset, Some(Interval::OnDemand))],
+            ),
+            None,
+            vec![(Resource::Asset, None), (Resource::WorkOrder, Some(120))],
+        ),
+        (
+            schedule(None, &[(Resource::WorkOrder, None), (Resource::User, None)]),
+            None,
+            vec![(Resource::Asset, None)],
+        ),
+    ] {
+        assert!(lane.store.set_schedule(lane.id, new).await.unwrap());
         let stored = lane.store.connection(lane.id).await.unwrap().unwrap();
-        assert_eq!(stored.schedule, every);
+        let seconds = |every: Option<Duration>| every.map(|every| every.as_secs());
+        assert_eq!(seconds(stored.schedule), connection);
+        let mut stored: Vec<_> = stored
+            .resource_schedules
+            .into_iter()
+            .map(|(resource, every)| (resource, seconds(every)))
+            .collect();
+        stored.sort_by_key(|(resource, _)| resource.name());
+        assert_eq!(stored, own);
     }
     let nobody = ConnectionId::new();
-    assert!(
-        !lane
-            .store
-            .set_schedule(nobody, None, audit("schedule"))
-            .await
-            .unwrap()
-    );
+    let new = schedule(every(60), &[]);
+    assert!(!lane.store.set_schedule(nobody, new).await.unwrap());
 }
 
 pub(crate) async fn runs_are_listed_newest_first<F: Fixture>() {

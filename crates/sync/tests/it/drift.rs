@@ -1,5 +1,7 @@
 //! Listings reconcile the copy with the source, and tell what the streams of changes should have told.
 
+use std::time::Duration;
+
 use proptest::prelude::*;
 use serde_json::json;
 use wrenchtime_connector::Yields;
@@ -32,8 +34,10 @@ proptest! {
     #[test]
     fn rule_8_a_source_that_keeps_its_word_does_not_drift(
         shape in shape(), script in script(ALL, 40), full in any::<bool>(),
+        history in proptest::option::of(60..600_u64),
     ) {
-        let world = World::new(shape);
+        let history = history.map(Duration::from_secs);
+        let world = World::new(Shape { history, ..shape });
         world.source.script(script);
         wait(async {
             for _ in 0..4 {

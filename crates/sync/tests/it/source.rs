@@ -38,6 +38,10 @@ pub(crate) struct Shape {
     pub(crate) unseen: Vec<&'static str>,
     /// Pages are cut short without being the last.
     pub(crate) short_pages: bool,
+    /// How far back changes are told.
+    pub(crate) history: Option<Duration>,
+    /// Who asks for older changes is refused, instead of being told less.
+    pub(crate) refuses_old: bool,
 }
 
 impl Default for Shape {
@@ -58,6 +62,8 @@ impl Default for Shape {
             skew: TimeDelta::zero(),
             unseen: vec!["children"],
             short_pages: false,
+            history: None,
+            refuses_old: false,
         }
     }
 }
@@ -299,6 +305,11 @@ impl Source {
         std::mem::take(&mut self.lock().asked)
     }
 
+    /// Returns what was asked since [`Source::asked`] was last called, and keeps it.
+    pub(crate) fn all_asked(&self) -> Vec<Asked> {
+        self.lock().asked.clone()
+    }
+
     /// Returns the rows of the first table as everybody sees them when all has settled.
     pub(crate) fn truth(&self) -> BTreeMap<u32, Row> {
         let state = self.lock();
@@ -348,6 +359,12 @@ impl Source {
             Some(error) => Err(error),
             None => Ok(()),
         }
+    }
+
+    /// Before this, no changes are told.
+    fn forgets(&self) -> Option<DateTime<Utc>> {
+        let history = TimeDelta::from_std(self.shape.history?).unwrap();
+        Some(self.clock.now() + self.shape.skew - history)
     }
 
     fn shown(&self, at: DateTime<Utc>) -> DateTime<Utc> {
@@ -402,6 +419,10 @@ impl Source {
             .into_iter()
             .flatten()
             .filter(|(_, row)| since.is_none_or(|since| self.shown(row.at) >= since))
+            .filter(|(_, row)| {
+                let forgets = self.forgets().filter(|_| stream.role == Role::Changes);
+                forgets.is_none_or(|forgets| row.at >= forgets)
+            })
             .filter(|(_, row)| stream.deletes != Deletes::Absent || !row.flagged)
             .map(|(key, row)| (self.place(stream, *key, row), *key, row.clone()))
             .filter(|(place, ..)| after.is_none_or(|after| *place > after))
@@ -541,6 +562,7 @@ fn entity(table: &str, shape: &Shape) -> EntityInfo {
         changes.sorted = shape.changes_sorted;
         changes.deletes = Deletes::Flagged;
         changes.unseen.clone_from(&shape.unseen);
+        changes.history = shape.history;
         entity.streams.push(changes);
     }
     let name = StreamName::new(format!("{table}-all"));
@@ -580,6 +602,12 @@ impl Connector for Source {
         }
         let now = (self.clock.now() + self.shape.skew).trunc_subsecs(0);
         let version = state.version;
+        if let (Role::Changes, Some(Bound::Time { at, .. })) = (info.role, &from)
+            && self.shape.refuses_old
+            && self.forgets().is_some_and(|forgets| *at < forgets)
+        {
+            return Err(Error::new(ErrorKind::NotFound, "changes so old are gone"));
+        }
         if info.role == Role::Listing && from == Some(Bound::Token(version.to_string())) {
             let page = Page::new(Items::Documents(Vec::new()), Next::Unchanged);
             return Ok(page.with_source_time(Some(now)));

@@ -227,6 +227,7 @@ impl World {
 /// Runs a property's future to its end.
 pub(crate) fn wait<F: Future>(future: F) -> F::Output {
     let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
         .build()
         .unwrap();
     runtime.block_on(future)

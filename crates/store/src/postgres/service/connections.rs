@@ -8,7 +8,7 @@ use wrenchtime_connector::SystemName;
 use wrenchtime_model::{ConnectionId, Timestamp};
 use wrenchtime_service::State;
 use wrenchtime_service::storage::{
-    AuditEntry, ConnectionFilter, Disconnect, NewConnection, SealedSettings, Standing,
+    ConnectionFilter, Disconnect, NewConnection, NewSchedule, SealedSettings, Standing,
     StoredConnection, Transition,
 };
 
@@ -22,7 +22,7 @@ use crate::postgres::{PostgresStore, connection};
 
 /// The columns that [`stored_connection`] reads, of connections `c` and their details `d`.
 pub(super) const CONNECTION_COLUMNS: &str = "c.id, d.system, d.name, d.state, d.state_since, d.reason, d.account, d.data_key, d.settings, d.schedule, \
-     d.created_at";
+     d.created_at, d.resource_schedules";
 
 /// Reads a connection from the columns behind `at`.
 pub(super) fn stored_connection(row: &PgRow, at: usize) -> Result<StoredConnection, Fault> {
@@ -45,11 +45,12 @@ pub(super) fn stored_connection(row: &PgRow, at: usize) -> Result<StoredConnecti
         schedule: schedule
             .map(|seconds| codec::unsigned(seconds).map(Duration::from_secs))
             .transpose()?,
+        resource_schedules: codec::intervals(row.try_get(at + 11)?)?,
         created_at,
     })
 }
 
-pub(super) fn seconds(schedule: Option<Duration>) -> Option<i64> {
+fn seconds(schedule: Option<Duration>) -> Option<i64> {
     schedule.map(|every| codec::signed(every.as_secs()))
 }
 
@@ -219,7 +220,7 @@ pub(super) async fn disconnect(
     .bind(lane.row)
     .execute(&mut *tx)
     .await?;
-    sqlx::query("UPDATE connection_details SET schedule = NULL WHERE connection = $1")
+    sqlx::query("UPDATE connection_details SET schedule = NULL, resource_schedules = '{}' WHERE connection = $1")
         .bind(lane.row)
         .execute(&mut *tx)
         .await?;
@@ -264,23 +265,34 @@ pub(super) async fn set_state(
 pub(super) async fn set_schedule(
     store: &PostgresStore,
     id: ConnectionId,
-    every: Option<Duration>,
-    audit: &AuditEntry,
+    new: &NewSchedule,
 ) -> Result<bool, Fault> {
     let mut tx = store.write().await?;
-    let done = sqlx::query(
-        "UPDATE connection_details SET schedule = $1 WHERE state <> $2 \
-         AND connection = (SELECT row FROM connections WHERE id = $3)",
-    )
-    .bind(seconds(every))
-    .bind(State::Disconnected.name())
-    .bind(*id.as_uuid())
-    .execute(&mut *tx)
-    .await?;
-    if done.rows_affected() == 0 {
+    let Some((lane, before)) = standing(&mut tx, id).await? else {
+        return Ok(false);
+    };
+    if before.state == State::Disconnected {
         return Ok(false);
     }
-    keys::write_audit(&mut tx, audit).await?;
+    write_schedule(&mut tx, (lane.row, &before), new).await?;
     tx.commit().await?;
     Ok(true)
+}
+
+/// Writes schedules over those of a connection, with the audit entry.
+pub(super) async fn write_schedule(
+    tx: &mut PgConnection,
+    (lane, before): (i64, &StoredConnection),
+    new: &NewSchedule,
+) -> Result<(), Fault> {
+    let (every, resources) = new.over(before);
+    sqlx::query(
+        "UPDATE connection_details SET schedule = $1, resource_schedules = $2 WHERE connection = $3",
+    )
+    .bind(seconds(every))
+    .bind(codec::intervals_to_text(&resources)?)
+    .bind(lane)
+    .execute(&mut *tx)
+    .await?;
+    keys::write_audit(tx, &new.audit).await
 }

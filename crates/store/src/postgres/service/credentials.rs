@@ -2,7 +2,7 @@
 
 use wrenchtime_service::storage::{NewCredentials, StoredConnection};
 
-use super::connections::{find, seconds, set_state, standing};
+use super::connections::{find, set_state, standing, write_schedule};
 use super::keys;
 use crate::codec;
 use crate::error::Fault;
@@ -36,12 +36,7 @@ pub(super) async fn replace(
         lane.store(&mut tx).await?;
     }
     if let Some(schedule) = &new.schedule {
-        sqlx::query("UPDATE connection_details SET schedule = $1 WHERE connection = $2")
-            .bind(seconds(schedule.every))
-            .bind(lane.row)
-            .execute(&mut *tx)
-            .await?;
-        keys::write_audit(&mut tx, &schedule.audit).await?;
+        write_schedule(&mut tx, (lane.row, &before), schedule).await?;
     }
     keys::write_audit(&mut tx, &new.audit).await?;
     let after = find(&mut tx, new.id).await?;

@@ -8,7 +8,7 @@ use wrenchtime_connector::SystemName;
 use wrenchtime_model::{ConnectionId, Timestamp};
 use wrenchtime_service::State;
 use wrenchtime_service::storage::{
-    AuditEntry, ConnectionFilter, Disconnect, NewConnection, SealedSettings, Standing,
+    ConnectionFilter, Disconnect, NewConnection, NewSchedule, SealedSettings, Standing,
     StoredConnection, Transition,
 };
 
@@ -21,7 +21,7 @@ use crate::sqlite::{SqliteStore, connection};
 
 /// The columns that [`stored_connection`] reads, of connections `c` and their details `d`.
 pub(super) const CONNECTION_COLUMNS: &str = "c.id, d.system, d.name, d.state, d.state_since, d.reason, d.account, d.data_key, d.settings, d.schedule, \
-     d.created_at";
+     d.created_at, d.resource_schedules";
 
 /// Reads a connection from the columns behind `at`.
 pub(super) fn stored_connection(row: &SqliteRow, at: usize) -> Result<StoredConnection, Fault> {
@@ -44,11 +44,12 @@ pub(super) fn stored_connection(row: &SqliteRow, at: usize) -> Result<StoredConn
         schedule: schedule
             .map(|seconds| codec::unsigned(seconds).map(Duration::from_secs))
             .transpose()?,
+        resource_schedules: codec::intervals(row.try_get(at + 11)?)?,
         created_at,
     })
 }
 
-pub(super) fn seconds(schedule: Option<Duration>) -> Option<i64> {
+fn seconds(schedule: Option<Duration>) -> Option<i64> {
     schedule.map(|every| codec::signed(every.as_secs()))
 }
 
@@ -213,7 +214,7 @@ pub(super) async fn disconnect(
     .bind(lane.row)
     .execute(&mut *tx)
     .await?;
-    sqlx::query("UPDATE connection_details SET schedule = NULL WHERE connection = ?")
+    sqlx::query("UPDATE connection_details SET schedule = NULL, resource_schedules = '{}' WHERE connection = ?")
         .bind(lane.row)
         .execute(&mut *tx)
         .await?;
@@ -257,23 +258,34 @@ pub(super) async fn set_state(
 pub(super) async fn set_schedule(
     store: &SqliteStore,
     id: ConnectionId,
-    every: Option<Duration>,
-    audit: &AuditEntry,
+    new: &NewSchedule,
 ) -> Result<bool, Fault> {
     let mut tx = store.write().await?;
-    let done = sqlx::query(
-        "UPDATE connection_details SET schedule = ? WHERE state <> ? \
-         AND connection = (SELECT row FROM connections WHERE id = ?)",
-    )
-    .bind(seconds(every))
-    .bind(State::Disconnected.name())
-    .bind(*id.as_uuid())
-    .execute(&mut *tx)
-    .await?;
-    if done.rows_affected() == 0 {
+    let Some((lane, before)) = standing(&mut tx, id).await? else {
+        return Ok(false);
+    };
+    if before.state == State::Disconnected {
         return Ok(false);
     }
-    keys::write_audit(&mut tx, audit).await?;
+    write_schedule(&mut tx, (lane.row, &before), new).await?;
     tx.commit().await?;
     Ok(true)
+}
+
+/// Writes schedules over those of a connection, with the audit entry.
+pub(super) async fn write_schedule(
+    tx: &mut SqliteConnection,
+    (lane, before): (i64, &StoredConnection),
+    new: &NewSchedule,
+) -> Result<(), Fault> {
+    let (every, resources) = new.over(before);
+    sqlx::query(
+        "UPDATE connection_details SET schedule = ?, resource_schedules = ? WHERE connection = ?",
+    )
+    .bind(seconds(every))
+    .bind(codec::intervals_to_text(&resources)?)
+    .bind(lane)
+    .execute(&mut *tx)
+    .await?;
+    keys::write_audit(tx, &new.audit).await
 }

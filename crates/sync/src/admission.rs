@@ -1,0 +1,51 @@
+//! When a page may be asked for: in the run's turn, and while its bytes fit.
+
+use wrenchtime_connector::StreamInfo;
+
+use crate::flight::{self, Load};
+use crate::task::{Stop, Task};
+use crate::turns::Hold;
+
+/// Lets a page be asked for and be in memory, until it is dropped.
+///
+/// The rule that keeps runs from waiting for each other in a circle: whoever has one waits for no other, neither for
+/// room nor for a turn. So each one ends by itself, with its page written or its request failed.
+#[derive(Debug)]
+pub(crate) struct Admission {
+    pub(crate) load: Load,
+    _turn: Option<Hold>,
+}
+
+impl Task<'_> {
+    /// Waits until a page of about so many bytes may be asked for. Only for who has no other admission.
+    pub(crate) async fn admit(&self, bytes: u64) -> Result<Admission, Stop> {
+        let admitted = async {
+            let turn = match &self.request.turn {
+                Some(turn) => Some(turn.page().await),
+                None => None,
+            };
+            let load = self.engine.budget.take(bytes).await;
+            Admission { load, _turn: turn }
+        };
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => Err(Stop::Cancelled),
+            admission = admitted => Ok(admission),
+        }
+    }
+
+    /// Waits until the first page of a pass may be asked for.
+    pub(crate) async fn admit_first(&self, stream: &StreamInfo) -> Result<Admission, Stop> {
+        self.admit(flight::unseen(stream)).await
+    }
+
+    /// Lets another page be asked for beside the one that is being written, if that holds up nobody. Never waits.
+    pub(crate) fn admit_ahead(&self, bytes: u64) -> Option<Admission> {
+        let load = self.engine.budget.try_take(bytes)?;
+        let turn = match &self.request.turn {
+            Some(turn) => Some(turn.try_page()?),
+            None => None,
+        };
+        Some(Admission { load, _turn: turn })
+    }
+}
