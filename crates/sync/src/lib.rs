@@ -14,6 +14,7 @@ mod plan;
 mod run;
 mod storage;
 mod stubs;
+mod suspicion;
 mod task;
 
 pub use engine::{Engine, EngineOptions, RunError, RunRequest};
@@ -24,3 +25,4 @@ pub use storage::{
     PageOutcome, Pass, RecordWrite, Removal, RunFinish, RunStart, RunState, Storage, StorageError,
     StoredRange, StreamState, Written,
 };
+pub use suspicion::{Decision, Judgement, Suspicion};

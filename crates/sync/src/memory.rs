@@ -8,12 +8,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use serde_json::value::RawValue;
-use wrenchtime_connector::{Clock, Document, EntityName, RowIssue, SortKey, StreamName};
-use wrenchtime_model::{ConnectionId, Envelope, Event, Resource};
+use wrenchtime_connector::{Clock, Document, EntityName, RemoteKey, RowIssue, SortKey, StreamName};
+use wrenchtime_model::{ConnectionId, Envelope, Event, Resource, SuspicionId};
 
 use crate::{
-    Absence, Fence, KnownRow, NewRun, PageCommit, PageOutcome, Removal, RunFinish, RunReport,
-    RunStart, Storage, StorageError, StoredRange, StreamState,
+    Absence, Decision, Fence, KnownRow, NewRun, PageCommit, PageOutcome, Removal, RunFinish,
+    RunReport, RunStart, Storage, StorageError, StoredRange, StreamState, Suspicion,
 };
 use copy::ConnectionCopy;
 
@@ -113,6 +113,24 @@ impl MemoryStorage {
     /// Returns the rows of a connection that could not be read when they were last met.
     pub fn issues(&self, connection: ConnectionId) -> Vec<RowIssue> {
         self.read(connection, |copy| copy.issues.values().cloned().collect())
+    }
+
+    /// Returns the keys of the rows that a suspicion shows, in their order.
+    pub fn suspects(&self, connection: ConnectionId, suspicion: SuspicionId) -> Vec<RemoteKey> {
+        self.read(connection, |copy| copy.suspects(suspicion))
+    }
+
+    /// Decides a suspicion. Returns it as it stands then or stood last, or nothing when no such one stands.
+    pub fn decide(
+        &self,
+        connection: ConnectionId,
+        suspicion: SuspicionId,
+        decision: Decision,
+    ) -> Option<Suspicion> {
+        let now = self.clock.now();
+        let mut state = self.lock();
+        let copy = state.copies.get_mut(&connection)?;
+        copy.decide(suspicion, decision, now)
     }
 
     /// Returns how much was written so far.
@@ -268,6 +286,22 @@ impl Storage for MemoryStorage {
         absence: &Absence,
     ) -> Result<(u64, u64), StorageError> {
         self.ask(connection, |copy| copy.count_missing(absence))
+    }
+
+    async fn suspicions(&self, connection: ConnectionId) -> Result<Vec<Suspicion>, StorageError> {
+        self.ask(connection, |copy| {
+            let suspicions = copy.suspicions.values();
+            suspicions.map(|(suspicion, _)| suspicion.clone()).collect()
+        })
+    }
+
+    async fn count_suspect(
+        &self,
+        connection: ConnectionId,
+        absence: &Absence,
+        suspicion: SuspicionId,
+    ) -> Result<u64, StorageError> {
+        self.ask(connection, |copy| copy.count_suspect(absence, suspicion))
     }
 
     async fn missing(

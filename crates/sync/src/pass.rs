@@ -174,21 +174,26 @@ impl<'a> Reading<'a> {
         let content = self.take(read, true).await?;
         let proves = self.compares && !self.pass.blind && !self.again;
         if !proves && !self.plan.is_relied_on(self.stream) {
-            let state = self.after(token, Verdict::Settled);
+            let state = self.after(token, Verdict::Open);
             return self.commit(state, content).await;
         }
         // Until the rows that are gone are taken out, the last page counts as not yet read.
         self.commit(before.clone(), content).await?;
         let (comparison, pass) = (self.comparison(), &self.pass);
-        let verdict = if proves {
+        let judged = if proves {
             comparison.settle(self.task, pass, &before).await?
         } else {
             comparison.judge(self.task, pass, self.deleted).await?
         };
-        let state = self.after(token, verdict);
+        let state = self.after(token, judged.verdict);
         let mut tally = Tally::new(&self.plan.entity);
         tally.seconds(self.elapsed());
-        self.commit(state, Content::new(tally)).await
+        let mut content = Content::new(tally);
+        if !self.again {
+            content.judgement = judged.judgement;
+            content.events.extend(judged.event);
+        }
+        self.commit(state, content).await
     }
 
     /// Where the stream stands after its last page.
@@ -196,10 +201,14 @@ impl<'a> Reading<'a> {
         if self.again {
             return self.left();
         }
-        let believed = verdict == Verdict::Settled;
+        let suspect = match verdict {
+            Verdict::Settled => false,
+            Verdict::Suspect => true,
+            Verdict::Open => self.stored.suspect,
+        };
         StreamState {
-            suspect: !believed,
-            ..self.ended(token.filter(|_| believed && !self.pass.blind))
+            suspect,
+            ..self.ended(token.filter(|_| !suspect && !self.pass.blind))
         }
     }
 
@@ -369,7 +378,7 @@ impl<'a> Reading<'a> {
             bound: bound::after_pass(self.stream, stored, &self.pass, token),
             mapped_by: self.task.request.mapper.version().to_owned(),
             pass: None,
-            suspect: false,
+            suspect: self.stored.suspect,
             // The marks of another run's listing are lost, so one from the beginning is still due.
             completed_at: if is_whole {
                 Some(self.task.engine.clock.now())

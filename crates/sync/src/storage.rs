@@ -13,9 +13,9 @@ use wrenchtime_connector::{
     Bound, ChangeTime, Cursor, Document, EntityName, Mapped, RemoteKey, RowIssue, SortKey,
     StreamName,
 };
-use wrenchtime_model::{ConnectionId, EventType, Resource, RunId, Timestamp};
+use wrenchtime_model::{ConnectionId, EventType, Resource, RunId, SuspicionId, Timestamp};
 
-use crate::{Mode, Outcome, RunProgress, RunReport};
+use crate::{Judgement, Mode, Outcome, RunProgress, RunReport, Suspicion};
 
 /// Keeps documents, records, the event log and checkpoints.
 #[async_trait]
@@ -52,7 +52,8 @@ pub trait Storage: std::fmt::Debug + Send + Sync + 'static {
         range: StoredRange,
     ) -> Result<Vec<KnownRow>, StorageError>;
 
-    /// Writes a page: its documents, records, events, marks, progress and the stream's checkpoint.
+    /// Writes a page: its documents, records, events, marks, progress, the stream's checkpoint, and what it says of
+    /// the suspicion against the stream.
     ///
     /// # Behavior
     /// - A document older than the stored one by observation is left out and counted as stale.
@@ -61,6 +62,9 @@ pub trait Storage: std::fmt::Debug + Send + Sync + 'static {
     /// - Records that a document made before and does not make now are gone.
     /// - A deleted document makes no records: those it made are gone.
     /// - A quarantined document leaves the records that it made as they were.
+    /// - The commit's own events stand behind those of its records.
+    /// - A suspicion that is raised takes the rows that its [`Absence`] misses at that moment under suspicion, in
+    ///   place of those before. [`Judgement::Raise`] tells when a decision outlasts it.
     async fn commit(&self, fence: &Fence, commit: PageCommit) -> Result<PageOutcome, StorageError>;
 
     /// Counts the rows that a listing did not show, and all that are stored and not gone.
@@ -71,6 +75,18 @@ pub trait Storage: std::fmt::Debug + Send + Sync + 'static {
         connection: ConnectionId,
         absence: &Absence,
     ) -> Result<(u64, u64), StorageError>;
+
+    /// Returns the suspicions that stand against streams of the connection, with what is decided of them.
+    async fn suspicions(&self, connection: ConnectionId) -> Result<Vec<Suspicion>, StorageError>;
+
+    /// Counts those of the rows that a listing did not show which this suspicion has shown. A row that was read since
+    /// then came back, and is not counted.
+    async fn count_suspect(
+        &self,
+        connection: ConnectionId,
+        absence: &Absence,
+        suspicion: SuspicionId,
+    ) -> Result<u64, StorageError>;
 
     /// Returns rows that a listing did not show, in key order, behind `after`.
     async fn missing(
@@ -88,7 +104,7 @@ pub trait Storage: std::fmt::Debug + Send + Sync + 'static {
     ///
     /// # Behavior
     /// - Writes `sync.completed` when the outcome is complete or partial, `sync.failed` when it is failed, nothing
-    ///   when it is cancelled, each with the report as data; then the finish's own events.
+    ///   when it is cancelled, each with the report as data.
     /// - A run that ends cancelled stays resumable: its checkpoints stay.
     async fn finish_run(&self, fence: &Fence, finish: RunFinish)
     -> Result<RunReport, StorageError>;
@@ -176,7 +192,7 @@ pub struct StreamState {
     pub pass: Option<Pass>,
     /// When the last complete pass ended, by this machine's clock.
     pub completed_at: Option<DateTime<Utc>>,
-    /// In that pass too many rows were missing to believe it.
+    /// Too many rows were missing to believe the last pass that could tell. What relies on the stream waits.
     pub suspect: bool,
 }
 
@@ -254,6 +270,10 @@ pub struct PageCommit {
     pub issues: Vec<RowIssue>,
     /// What a listing saw or missed.
     pub marks: Marks,
+    /// What it says of the suspicion against the stream.
+    pub judgement: Judgement,
+    /// What else is to be told: that rows are suspect, for example.
+    pub events: Vec<LifecycleEvent>,
     /// Record events are part of the connection's first sync.
     pub initial: bool,
     /// The run's progress without what this commit itself changes: the store adds its own [`PageOutcome`] to it.
@@ -352,8 +372,6 @@ pub struct RunFinish {
     pub finished_at: DateTime<Utc>,
     /// All that it did.
     pub progress: RunProgress,
-    /// What else is to be told: a suspect pass, for example.
-    pub events: Vec<LifecycleEvent>,
 }
 
 /// Something to be written into the event log that is no record's change.

@@ -1,8 +1,6 @@
 //! One run under way: what its streams share, and how it ends.
 
 use std::pin::Pin;
-use std::sync::Mutex as StdMutex;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use futures_util::StreamExt;
@@ -17,8 +15,8 @@ use crate::ledger::{Ledger, Tally};
 use crate::pass;
 use crate::plan::{EntityPlan, Plan};
 use crate::{
-    DocumentWrite, Engine, Fence, LifecycleEvent, Marks, Mode, Outcome, PageCommit, Removal,
-    RunError, RunFinish, RunReport, RunRequest, RunStart, StorageError, StreamState,
+    DocumentWrite, Engine, Fence, Judgement, LifecycleEvent, Marks, Mode, Outcome, PageCommit,
+    Removal, RunError, RunFinish, RunReport, RunRequest, RunStart, StorageError, StreamState,
 };
 
 /// A run under way.
@@ -36,7 +34,6 @@ pub(crate) struct Task<'a> {
     observed: AtomicI64,
     /// Held across a commit, so that the progress stored with it is that of all commits before it.
     ledger: Mutex<Ledger>,
-    events: StdMutex<Vec<LifecycleEvent>>,
 }
 
 /// Why something did not come to its end.
@@ -75,6 +72,8 @@ pub(crate) struct Content {
     pub(crate) documents: Vec<DocumentWrite>,
     pub(crate) issues: Vec<RowIssue>,
     pub(crate) marks: Marks,
+    pub(crate) judgement: Judgement,
+    pub(crate) events: Vec<LifecycleEvent>,
     /// Pages that are complete with it: one, or none.
     pub(crate) pages: u64,
     /// How many rows its stream has, told once.
@@ -88,6 +87,8 @@ impl Content {
             documents: Vec::new(),
             issues: Vec::new(),
             marks: Marks::None,
+            judgement: Judgement::Keep,
+            events: Vec::new(),
             pages: 0,
             expected: None,
         }
@@ -119,7 +120,6 @@ impl<'a> Task<'a> {
             fence,
             observed: AtomicI64::new(fence.observation_base()),
             ledger: Mutex::new(ledger),
-            events: StdMutex::new(Vec::new()),
         }
     }
 
@@ -231,6 +231,8 @@ impl<'a> Task<'a> {
             documents: content.documents,
             issues: content.issues,
             marks: content.marks,
+            judgement: content.judgement,
+            events: content.events,
             initial: self.initial,
             progress: ledger.progress.clone(),
         };
@@ -261,17 +263,8 @@ impl<'a> Task<'a> {
         Ok(())
     }
 
-    /// Notes something that makes the run partial and is to be told, without ending its stream.
-    pub(crate) async fn complain(&self, stream: &StreamName, words: String, event: LifecycleEvent) {
-        self.fault(stream, words).await;
-        self.events
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(event);
-    }
-
-    /// Notes what makes the run partial.
-    async fn fault(&self, stream: &StreamName, words: String) {
+    /// Notes what makes the run partial, without ending its stream.
+    pub(crate) async fn fault(&self, stream: &StreamName, words: String) {
         tracing::warn!(stream = %stream, fault = %words, "stream is in doubt");
         self.ledger.lock().await.fault(stream, words, None);
     }
@@ -301,10 +294,6 @@ impl<'a> Task<'a> {
             outcome,
             finished_at: self.engine.clock.now(),
             progress: ledger.progress,
-            events: self
-                .events
-                .into_inner()
-                .unwrap_or_else(PoisonError::into_inner),
         };
         let report = self.engine.storage.finish_run(&self.fence, finish).await?;
         match error {

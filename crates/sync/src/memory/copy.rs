@@ -3,18 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use wrenchtime_connector::{EntityName, RowIssue, SortKey, StreamName};
+use wrenchtime_connector::{EntityName, RemoteKey, RowIssue, SortKey, StreamName};
 use wrenchtime_model::{
     ConnectionId, Envelope, Event, EventBody, EventType, RecordChange, RecordId, Resource, RunId,
-    Timestamp,
+    SuspicionId, Timestamp,
 };
 
 use super::{MemoryDocument, MemoryRecord, Writes};
 use crate::decide::{self, StoredRecord, Verdict};
 use crate::{
-    Absence, DocumentWrite, EventClock, KnownRow, Marks, Mode, NewRun, Outcome, PageCommit,
-    PageOutcome, RecordWrite, Removal, RunFinish, RunProgress, RunReport, RunStart, RunState,
-    StorageError, StoredRange, StreamState, Written,
+    Absence, Decision, DocumentWrite, EventClock, Judgement, KnownRow, LifecycleEvent, Marks, Mode,
+    NewRun, Outcome, PageCommit, PageOutcome, RecordWrite, Removal, RunFinish, RunProgress,
+    RunReport, RunStart, RunState, StorageError, StoredRange, StreamState, Suspicion, Written,
 };
 
 type RowKey = (EntityName, SortKey);
@@ -33,6 +33,16 @@ pub(super) struct ConnectionCopy {
     run: Option<RunState>,
     was_complete: bool,
     marks: BTreeSet<(RunId, EntityName, SortKey)>,
+    /// What stands against each stream, and the rows that it has shown.
+    pub(super) suspicions: BTreeMap<StreamName, (Suspicion, Shown)>,
+}
+
+/// The rows that a suspicion has shown.
+#[derive(Default)]
+pub(super) struct Shown {
+    keys: BTreeSet<SortKey>,
+    /// A row that was read after this came back.
+    observation: i64,
 }
 
 struct Stored {
@@ -68,6 +78,7 @@ impl ConnectionCopy {
             was_complete: false,
             made: BTreeMap::new(),
             marks: BTreeSet::new(),
+            suspicions: BTreeMap::new(),
         }
     }
 
@@ -128,6 +139,79 @@ impl ConnectionCopy {
         })
     }
 
+    pub(super) fn count_suspect(&self, absence: &Absence, suspicion: SuspicionId) -> u64 {
+        let mut suspicions = self.suspicions.values();
+        let Some((_, shown)) = suspicions.find(|(one, _)| one.id == suspicion) else {
+            return 0;
+        };
+        let suspect = self.missing(absence).filter(|row| {
+            row.observation <= shown.observation && shown.keys.contains(&row.sort_key)
+        });
+        u64::try_from(suspect.count()).unwrap_or(u64::MAX)
+    }
+
+    /// Returns the keys of the rows that a suspicion shows.
+    pub(super) fn suspects(&self, suspicion: SuspicionId) -> Vec<RemoteKey> {
+        let mut suspicions = self.suspicions.values();
+        let Some((one, shown)) = suspicions.find(|(one, _)| one.id == suspicion) else {
+            return Vec::new();
+        };
+        self.live(&one.entity)
+            .filter(|row| shown.keys.contains(&row.sort_key))
+            .filter(|row| row.observation <= shown.observation)
+            .map(|row| row.key.clone())
+            .collect()
+    }
+
+    pub(super) fn decide(
+        &mut self,
+        id: SuspicionId,
+        decision: Decision,
+        now: DateTime<Utc>,
+    ) -> Option<Suspicion> {
+        let (stream, mut suspicion) = self
+            .suspicions
+            .iter()
+            .find(|(_, (one, _))| one.id == id)
+            .map(|(stream, (one, _))| (stream.clone(), one.clone()))?;
+        match decision {
+            Decision::Reject => {
+                self.suspicions.remove(&stream);
+            }
+            Decision::Confirm => {
+                suspicion.confirmed_at.get_or_insert(now);
+                let stored = self.suspicions.get_mut(&stream)?;
+                stored.0 = suspicion.clone();
+            }
+        }
+        Some(suspicion)
+    }
+
+    fn judge(&mut self, stream: &StreamName, judgement: Judgement) {
+        match judgement {
+            Judgement::Keep => {}
+            Judgement::Lift => {
+                self.suspicions.remove(stream);
+            }
+            Judgement::Raise {
+                mut suspicion,
+                missing,
+            } => {
+                if let Some((before, _)) = self.suspicions.get(stream)
+                    && before.id == suspicion.id
+                {
+                    suspicion.confirmed_at = before.confirmed_at;
+                }
+                let rows = missing.iter().flat_map(|absence| self.missing(absence));
+                let shown = Shown {
+                    keys: rows.map(|row| row.sort_key.clone()).collect(),
+                    observation: missing.as_ref().map_or(0, |absence| absence.observation),
+                };
+                self.suspicions.insert(stream.clone(), (suspicion, shown));
+            }
+        }
+    }
+
     pub(super) fn commit(
         &mut self,
         commit: PageCommit,
@@ -143,11 +227,14 @@ impl ConnectionCopy {
             let place = (commit.entity.clone(), place.to_owned());
             self.issues.insert(place, issue);
         }
-        let (Marks::Absent(keys) | Marks::Seen(keys)) = commit.marks else {
-            return self.checkpoint(commit.stream, commit.state, commit.progress, change);
-        };
-        for key in keys {
-            self.marks.insert((commit.run, commit.entity.clone(), key));
+        if let Marks::Absent(keys) | Marks::Seen(keys) = commit.marks {
+            for key in keys {
+                self.marks.insert((commit.run, commit.entity.clone(), key));
+            }
+        }
+        self.judge(&commit.stream, commit.judgement);
+        for LifecycleEvent { event, data } in commit.events {
+            self.log(EventBody::Lifecycle { event, data }, now, change.writes);
         }
         self.checkpoint(commit.stream, commit.state, commit.progress, change)
     }
@@ -199,12 +286,7 @@ impl ConnectionCopy {
             Outcome::Failed => Some(EventType::SyncFailed),
             Outcome::Cancelled => None,
         };
-        let own = own.map(|event| (event, data));
-        let others = finish
-            .events
-            .into_iter()
-            .map(|told| (told.event, told.data));
-        for (event, data) in own.into_iter().chain(others) {
+        if let Some(event) = own {
             self.log(EventBody::Lifecycle { event, data }, now, writes);
         }
         Ok(report)
