@@ -2,6 +2,7 @@
 
 mod connections;
 mod quarantine;
+mod suspicions;
 mod syncs;
 mod webhooks;
 
@@ -11,6 +12,7 @@ pub(crate) use self::connections::{
     ConnectionBody, ConnectionChangeBody, CreatedConnectionBody, NewConnectionBody, StatusBody,
 };
 pub(crate) use self::quarantine::QuarantinedRowBody;
+pub(crate) use self::suspicions::SuspicionBody;
 pub(crate) use self::syncs::{
     AcceptedSyncBody, NewSyncBody, RunBody, SyncRequestState, SyncStatusBody,
 };

@@ -23,7 +23,6 @@ pub(crate) struct Job {
     pub(crate) mode: Mode,
     /// Also listings that are not due.
     pub(crate) include_listings: bool,
-    pub(crate) accept_deletes: bool,
     /// Ends the run after the page that it is at.
     pub(crate) cancel: CancellationToken,
     pub(crate) progress: watch::Sender<RunProgress>,
@@ -73,7 +72,6 @@ impl Syncs for EngineSyncs {
     async fn run(&self, job: Job) -> RunEnd {
         let mut request = RunRequest::new(job.connection, job.connector, job.mapper, job.mode);
         request.include_listings = job.include_listings;
-        request.accept_deletes = job.accept_deletes;
         request.cancel = job.cancel;
         request.progress = job.progress;
         let connection = request.connection;

@@ -13,6 +13,7 @@ mod secret;
 mod service;
 mod state;
 pub mod storage;
+mod suspicions;
 mod syncs;
 mod vault;
 

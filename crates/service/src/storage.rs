@@ -12,13 +12,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 use wrenchtime_connector::SystemName;
-use wrenchtime_model::{ConnectionId, RunId, Timestamp};
-use wrenchtime_sync::{LifecycleEvent, RunState};
+use wrenchtime_model::{ConnectionId, RunId, SuspicionId, Timestamp};
+use wrenchtime_sync::{Decision, LifecycleEvent, RunState, Suspicion};
 
 pub use self::records::{
     ChangesPage, ChangesQuery, GetQuery, ListOrder, ListPage, ListQuery, QuarantinePage,
     QuarantinePosition, QuarantineQuery, QuarantinedRow, Range, RecordCounts, RecordFilter,
-    RecordReader, RowFault, StoredRecord, SyncSnapshot,
+    RecordReader, RowFault, StoredRecord, SuspicionShown, SyncSnapshot,
 };
 use crate::State;
 
@@ -125,6 +125,20 @@ pub trait ConnectionStore: std::fmt::Debug + Send + Sync + 'static {
         every: Option<Duration>,
         audit: AuditEntry,
     ) -> Result<bool, StorageError>;
+
+    /// Decides what stands against a listing, with the audit entry.
+    ///
+    /// Returns it as it stands then, or stood last; nothing, and nothing is written, when no such suspicion stands, or
+    /// the connection is disconnected.
+    ///
+    /// # Behavior
+    /// - Confirming twice is confirming once; the first instant stays.
+    /// - Rejecting ends it, confirmed or not.
+    /// - A run under way that raises the same suspicion anew keeps what is decided; one that raises another ends it.
+    async fn decide_suspicion(
+        &self,
+        decision: SuspicionDecision,
+    ) -> Result<Option<Suspicion>, StorageError>;
 
     /// Returns a connection's runs, newest first (by id, descending), before `before` where given.
     async fn runs(
@@ -341,6 +355,21 @@ pub struct NewCredentials {
 pub struct NewSchedule {
     /// How often it is synced; nothing means on demand only. Whole seconds.
     pub every: Option<Duration>,
+    /// Who did it.
+    pub audit: AuditEntry,
+}
+
+/// A decision on a suspicion.
+#[derive(Clone, PartialEq, Debug)]
+pub struct SuspicionDecision {
+    /// The connection.
+    pub connection: ConnectionId,
+    /// The suspicion.
+    pub suspicion: SuspicionId,
+    /// What is decided.
+    pub decision: Decision,
+    /// When.
+    pub at: DateTime<Utc>,
     /// Who did it.
     pub audit: AuditEntry,
 }

@@ -2,12 +2,15 @@
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
-use wrenchtime_connector::{RemoteKey, SortKey};
+use wrenchtime_connector::{EntityName, RemoteKey, SortKey, StreamName};
 use wrenchtime_model::{
     ConnectionId, EndpointId, Event, EventBody, EventType, RecordChange, RecordId, RunId,
+    SuspicionId,
 };
 use wrenchtime_service::storage::{ManagementKey, SecretHash};
-use wrenchtime_sync::{KnownRow, LifecycleEvent, Outcome, RunFinish, RunReport, RunState};
+use wrenchtime_sync::{
+    KnownRow, LifecycleEvent, Outcome, RunFinish, RunReport, RunState, Suspicion,
+};
 use wrenchtime_webhooks::{Attempt, AttemptOutcome, Delivery, DeliveryId, DeliveryState};
 
 use crate::codec;
@@ -69,19 +72,36 @@ pub(crate) fn run_state(columns: RunColumns) -> Result<RunState, Fault> {
     })
 }
 
-/// Returns what the log is told of a run's end, in order.
-pub(crate) fn events_at_end(
+/// Id, stream, entity, run, beginning, last finding, missing, stored and confirmation of a suspicion.
+pub(crate) type SuspicionColumns<T> = (Uuid, T, T, Uuid, i64, i64, i64, i64, Option<i64>);
+
+pub(crate) fn suspicion<T: Into<String>>(columns: SuspicionColumns<T>) -> Result<Suspicion, Fault> {
+    let (id, stream, entity, run, since, found_at, missing, stored, confirmed_at) = columns;
+    Ok(Suspicion {
+        id: SuspicionId::from_uuid(id),
+        stream: StreamName::new(stream.into()),
+        entity: EntityName::new(entity.into()),
+        run: RunId::from_uuid(run),
+        since: codec::instant(since)?,
+        found_at: codec::instant(found_at)?,
+        missing: codec::unsigned(missing)?,
+        stored: codec::unsigned(stored)?,
+        confirmed_at: confirmed_at.map(codec::instant).transpose()?,
+    })
+}
+
+/// Returns what the log is told of a run's end.
+pub(crate) fn event_at_end(
     finish: &RunFinish,
     report: &RunReport,
-) -> Result<Vec<LifecycleEvent>, Fault> {
+) -> Result<Option<LifecycleEvent>, Fault> {
     let event = match finish.outcome {
         Outcome::Complete | Outcome::Partial => Some(EventType::SyncCompleted),
         Outcome::Failed => Some(EventType::SyncFailed),
         Outcome::Cancelled => None,
     };
     let data = serde_json::to_value(report).map_err(|error| Fault::Corrupt(error.to_string()))?;
-    let end = event.map(|event| LifecycleEvent { event, data });
-    Ok(end.into_iter().chain(finish.events.clone()).collect())
+    Ok(event.map(|event| LifecycleEvent { event, data }))
 }
 
 /// Id, name, hash, making and end of a management key.

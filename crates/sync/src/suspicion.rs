@@ -1,6 +1,7 @@
 //! Listings that lack more rows than can be believed, and what is decided of them.
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 use wrenchtime_connector::{EntityName, StreamName};
 use wrenchtime_model::{RunId, SuspicionId};
 
@@ -10,7 +11,7 @@ use crate::Absence;
 ///
 /// A stream has one at most. It bears the same id as long as what it shows was shown before: when rows are missing that
 /// were not, it is another.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Suspicion {
     /// What a decision names.
     pub id: SuspicionId,

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use wrenchtime_connector::{EntityName, RemoteKey, RowIssue, SortKey, StreamName};
-use wrenchtime_model::{Envelope, Event, RecordId, Resource, RunId};
+use wrenchtime_model::{Envelope, Event, RecordId, Resource, RunId, SuspicionId};
 use wrenchtime_sync::decide::StoredRecord;
 use wrenchtime_sync::{
     Absence, EventClock, KnownRow, Outcome, RunState, StorageError, StoredRange, StreamState,
+    Suspicion,
 };
 
 /// An entity and the key of one of its rows.
@@ -27,6 +28,16 @@ pub(crate) struct Copy {
     run: Option<RunState>,
     issues: BTreeMap<(EntityName, String), RowIssue>,
     marks: BTreeSet<(RunId, Place)>,
+    pub(crate) suspicions: BTreeMap<StreamName, Shown>,
+}
+
+/// What stands against a stream, and the rows that it has shown.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Shown {
+    pub(crate) suspicion: Suspicion,
+    pub(crate) keys: BTreeSet<SortKey>,
+    /// Rows that were read after this came back.
+    pub(crate) observation: i64,
 }
 
 /// One change of a copy. Each says what is from now on, so that applying a list of them again does no harm.
@@ -41,6 +52,8 @@ pub(crate) enum Change {
     Issue(EntityName, RowIssue),
     Mark(RunId, Place),
     ForgetMarks,
+    Suspicion(Shown),
+    Trust(StreamName),
     Event(Event),
 }
 
@@ -99,6 +112,13 @@ impl Copy {
                 self.marks.insert((run, place));
             }
             Change::ForgetMarks => self.marks.clear(),
+            Change::Suspicion(shown) => {
+                let stream = shown.suspicion.stream.clone();
+                self.suspicions.insert(stream, shown);
+            }
+            Change::Trust(stream) => {
+                self.suspicions.remove(&stream);
+            }
             Change::Event(event) => self.events.push(event),
         }
     }
@@ -153,6 +173,22 @@ impl Copy {
             let is_marked = self.marks.contains(&(absence.run, place));
             row.observation <= absence.observation && is_marked != absence.by_seen
         })
+    }
+
+    /// Returns what stands under this id.
+    pub(crate) fn suspicion(&self, id: SuspicionId) -> Option<&Shown> {
+        let mut all = self.suspicions.values();
+        all.find(|shown| shown.suspicion.id == id)
+    }
+
+    /// Counts rows that a listing did not show and that a suspicion has shown.
+    pub(crate) fn count_suspect(&self, absence: &Absence, id: SuspicionId) -> usize {
+        let Some(shown) = self.suspicion(id) else {
+            return 0;
+        };
+        self.missing(absence)
+            .filter(|(key, row)| row.observation <= shown.observation && shown.keys.contains(*key))
+            .count()
     }
 
     /// Returns an entity's rows that are not gone, in key order.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use wrenchtime_connector::{Clock, SystemClock};
 
 use crate::Setting;
-use crate::command::quarantine;
+use crate::command::{quarantine, suspicions};
 use crate::session::Session;
 use crate::terminal::{progress_line, run_in_words, say, table};
 
@@ -19,9 +19,6 @@ pub(crate) struct Arguments {
     /// Compare everything with the source, not only what changed.
     #[arg(long)]
     full: bool,
-    /// Accept that many records are gone, after a run said that it is suspect.
-    #[arg(long)]
-    accept_deletes: bool,
 }
 
 pub(crate) async fn run(arguments: Arguments, setting: &Setting) -> Result<()> {
@@ -39,7 +36,7 @@ async fn sync(arguments: Arguments, setting: &Setting, session: &Session) -> Res
     };
     let connection = format!("/v1/connections/{}", arguments.id);
     let status = session.client.get(&format!("{connection}/status")).await?;
-    let body = json!({ "mode": mode, "accept_deletes": arguments.accept_deletes });
+    let body = json!({ "mode": mode });
     let asked = session
         .client
         .post(&format!("{connection}/syncs"), &body)
@@ -92,6 +89,7 @@ pub(crate) async fn watch(
     } else {
         say(counts(&run))?;
         quarantine::show_some(connection, session).await?;
+        suspicions::show(connection, session).await?;
         for (stream, fault) in run["faults"].as_object().into_iter().flatten() {
             eprintln!("{stream}: {}", fault.as_str().unwrap_or_default());
         }

@@ -7,7 +7,8 @@ use wrenchtime_connector::{
 };
 use wrenchtime_model::{ConnectionId, RunId};
 use wrenchtime_sync::{
-    DocumentWrite, Marks, Mode, NewRun, PageCommit, RunProgress, Storage, StreamState, Written,
+    DocumentWrite, Judgement, Marks, Mode, NewRun, PageCommit, RunProgress, Storage, StreamState,
+    Written,
 };
 
 use crate::harness::Harness;
@@ -50,6 +51,8 @@ async fn write(
         documents: documents.collect(),
         issues,
         marks: Marks::None,
+        judgement: Judgement::Keep,
+        events: Vec::new(),
         initial: false,
         progress: RunProgress::default(),
     };

@@ -16,16 +16,24 @@ pub(crate) struct SyncOrder {
     pub(crate) mode: Option<Mode>,
     /// Somebody waits for it: it includes listings that are not due.
     pub(crate) on_demand: bool,
-    /// Deletions that look suspicious are accepted.
-    pub(crate) accept_deletes: bool,
+    /// Somebody decided something that a run under way may have passed by.
+    pub(crate) decided: bool,
 }
 
 impl SyncOrder {
-    pub(crate) fn on_demand(mode: Mode, accept_deletes: bool) -> Self {
+    pub(crate) fn on_demand(mode: Mode) -> Self {
         Self {
             mode: Some(mode),
             on_demand: true,
-            accept_deletes,
+            decided: false,
+        }
+    }
+
+    /// A run that begins after a decision.
+    pub(crate) fn decided() -> Self {
+        Self {
+            decided: true,
+            ..Self::scheduled()
         }
     }
 
@@ -33,7 +41,7 @@ impl SyncOrder {
         Self {
             mode: None,
             on_demand: false,
-            accept_deletes: false,
+            decided: false,
         }
     }
 
@@ -41,7 +49,7 @@ impl SyncOrder {
     fn covers(self, other: Self) -> bool {
         let mode = self.mode == Some(Mode::Full) || other.mode != Some(Mode::Full);
         let listings = self.on_demand || self.mode == Some(Mode::Full) || !other.on_demand;
-        mode && listings && (self.accept_deletes || !other.accept_deletes)
+        mode && listings && !other.decided
     }
 
     /// Returns an order for a run that does what both ask for.
@@ -54,7 +62,7 @@ impl SyncOrder {
                 self.mode.or(other.mode)
             },
             on_demand: self.on_demand || other.on_demand,
-            accept_deletes: self.accept_deletes || other.accept_deletes,
+            decided: self.decided || other.decided,
         }
     }
 }
@@ -238,10 +246,9 @@ mod tests {
     #[test]
     fn a_run_is_joined_only_if_it_does_all_that_is_asked() {
         let scheduled = SyncOrder::scheduled();
-        let incremental = SyncOrder::on_demand(Mode::Incremental, false);
-        let full = SyncOrder::on_demand(Mode::Full, false);
-        let forced = SyncOrder::on_demand(Mode::Full, true);
-        let all = [scheduled, incremental, full, forced];
+        let incremental = SyncOrder::on_demand(Mode::Incremental);
+        let full = SyncOrder::on_demand(Mode::Full);
+        let all = [scheduled, incremental, full];
         for (at, bigger) in all.iter().enumerate() {
             for (below, smaller) in all.iter().enumerate() {
                 assert_eq!(
@@ -256,9 +263,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_decided_during_a_run_takes_another() {
+        let slot = Slot::new(CancellationToken::new());
+        for _ in 0..2 {
+            assert_eq!(slot.request(SyncOrder::decided()), SyncRequested::Queued);
+            let begun = slot.begin().unwrap();
+            assert!(begun.order.decided && begun.order.covers(SyncOrder::scheduled()));
+        }
+        let full = SyncOrder::on_demand(Mode::Full);
+        assert!(full.with(SyncOrder::decided()).covers(full));
+    }
+
+    #[test]
     fn a_cancelled_run_is_not_joined() {
         let slot = Slot::new(CancellationToken::new());
-        let order = SyncOrder::on_demand(Mode::Full, false);
+        let order = SyncOrder::on_demand(Mode::Full);
         assert_eq!(slot.request(order), SyncRequested::Queued);
         assert!(slot.begin().is_some());
         assert_eq!(slot.request(order), SyncRequested::Joined);
@@ -269,7 +288,7 @@ mod tests {
     #[test]
     fn a_run_that_is_left_is_not_joined_and_all_that_it_does_is_wanted() {
         let slot = Slot::new(CancellationToken::new());
-        let order = SyncOrder::on_demand(Mode::Full, true);
+        let order = SyncOrder::on_demand(Mode::Full);
         slot.request(order);
         let left = slot.begin().unwrap();
         slot.renew();

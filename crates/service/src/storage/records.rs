@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use wrenchtime_connector::{EntityName, RemoteKey, StreamName};
 use wrenchtime_model::{ConnectionId, Envelope, Event, RecordId, Resource, RunId, Timestamp};
+use wrenchtime_sync::Suspicion;
 
 use super::StorageError;
 
@@ -38,6 +39,20 @@ pub trait RecordReader: std::fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// [`StorageError::NoConnection`] when there is no such connection.
     async fn sync_snapshot(&self, connection: ConnectionId) -> Result<SyncSnapshot, StorageError>;
+
+    /// Returns what stands against listings that lack too many rows, by stream.
+    ///
+    /// # Behavior
+    /// - Each comes with the first of its rows in key order, no more than `sample`. One that was raised by a pass which
+    ///   proves nothing of single rows comes without.
+    ///
+    /// # Errors
+    /// [`StorageError::NoConnection`] when there is no such connection.
+    async fn suspicions(
+        &self,
+        connection: ConnectionId,
+        sample: u32,
+    ) -> Result<Vec<SuspicionShown>, StorageError>;
 
     /// Returns a page of the rows that cannot be read or mapped now.
     ///
@@ -217,6 +232,15 @@ pub struct RecordCounts {
     pub live: u64,
     /// Those that are gone and kept as tombstones.
     pub deleted: u64,
+}
+
+/// What stands against a listing, with some of the rows that it lacks.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SuspicionShown {
+    /// What stands.
+    pub suspicion: Suspicion,
+    /// Keys of rows that are missing.
+    pub sample: Vec<RemoteKey>,
 }
 
 /// Asks for rows that cannot be read or mapped now.

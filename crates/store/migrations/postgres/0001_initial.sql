@@ -115,6 +115,32 @@ CREATE TABLE run_marks (
 CREATE UNIQUE INDEX run_marks_by_key ON run_marks
     (run, entity, left(sort_key, 500), (CASE WHEN length(sort_key) > 500 THEN hashtextextended(sort_key, 0) ELSE 0 END));
 
+-- What stands against listings that lack too many rows. One for each stream at most.
+CREATE TABLE suspicions (
+    row bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    connection bigint NOT NULL REFERENCES connections (row) ON DELETE CASCADE,
+    stream text COLLATE "C" NOT NULL,
+    id uuid NOT NULL,
+    entity text COLLATE "C" NOT NULL,
+    -- No reference: it may outlive the run.
+    run uuid NOT NULL,
+    since bigint NOT NULL,
+    found_at bigint NOT NULL,
+    missing bigint NOT NULL,
+    stored bigint NOT NULL,
+    -- Rows that were read after this came back, and are suspect no more.
+    observation bigint NOT NULL,
+    confirmed_at bigint,
+    UNIQUE (connection, stream)
+);
+
+-- The rows that they have shown. No row stands here twice: they are written by one statement, from documents.
+CREATE TABLE suspects (
+    suspicion bigint NOT NULL,
+    sort_key text COLLATE "C" NOT NULL
+);
+CREATE INDEX suspects_by_key ON suspects (suspicion, left(sort_key, 500));
+
 CREATE TABLE row_issues (
     row bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     run bigint NOT NULL REFERENCES runs (row) ON DELETE CASCADE,

@@ -102,6 +102,32 @@ CREATE TABLE run_marks (
     PRIMARY KEY (run, entity, sort_key)
 ) WITHOUT ROWID;
 
+-- What stands against listings that lack too many rows. One for each stream at most.
+CREATE TABLE suspicions (
+    row INTEGER PRIMARY KEY,
+    connection INTEGER NOT NULL REFERENCES connections (row) ON DELETE CASCADE,
+    stream TEXT NOT NULL,
+    id BLOB NOT NULL,
+    entity TEXT NOT NULL,
+    -- No reference: it may outlive the run.
+    run BLOB NOT NULL,
+    since INTEGER NOT NULL,
+    found_at INTEGER NOT NULL,
+    missing INTEGER NOT NULL,
+    stored INTEGER NOT NULL,
+    -- Rows that were read after this came back, and are suspect no more.
+    observation INTEGER NOT NULL,
+    confirmed_at INTEGER,
+    UNIQUE (connection, stream)
+);
+
+-- The rows that they have shown.
+CREATE TABLE suspects (
+    suspicion INTEGER NOT NULL REFERENCES suspicions (row) ON DELETE CASCADE,
+    sort_key TEXT NOT NULL,
+    PRIMARY KEY (suspicion, sort_key)
+) WITHOUT ROWID;
+
 CREATE TABLE row_issues (
     row INTEGER PRIMARY KEY,
     run INTEGER NOT NULL REFERENCES runs (row) ON DELETE CASCADE,

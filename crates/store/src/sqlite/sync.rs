@@ -5,19 +5,21 @@ mod bulk;
 mod commit;
 mod known;
 mod runs;
+mod suspicions;
 
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use wrenchtime_connector::{EntityName, SortKey, StreamName};
-use wrenchtime_model::ConnectionId;
+use wrenchtime_model::{ConnectionId, SuspicionId};
 use wrenchtime_sync::{
     Absence, Fence, KnownRow, NewRun, PageCommit, PageOutcome, Removal, RunFinish, RunReport,
-    RunStart, Storage, StorageError, StoredRange, StreamState,
+    RunStart, Storage, StorageError, StoredRange, StreamState, Suspicion,
 };
 
 use super::SqliteStore;
 pub(super) use runs::{RUN, cancel_unfinished};
+pub(super) use suspicions::{decide, shown};
 
 /// SQLite takes 32,766 parameters in a statement; lists of keys are cut well below.
 const KEYS_AT_ONCE: usize = 8_000;
@@ -66,6 +68,19 @@ impl Storage for SqliteStore {
         absence: &Absence,
     ) -> Result<(u64, u64), StorageError> {
         Ok(absence::count(self, connection, absence).await?)
+    }
+
+    async fn suspicions(&self, connection: ConnectionId) -> Result<Vec<Suspicion>, StorageError> {
+        Ok(suspicions::all(self, connection).await?)
+    }
+
+    async fn count_suspect(
+        &self,
+        connection: ConnectionId,
+        absence: &Absence,
+        suspicion: SuspicionId,
+    ) -> Result<u64, StorageError> {
+        Ok(absence::count_suspect(self, connection, (absence, suspicion)).await?)
     }
 
     async fn missing(

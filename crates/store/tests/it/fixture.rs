@@ -23,8 +23,9 @@ use wrenchtime_service::storage::{
     StoredRecord,
 };
 use wrenchtime_sync::{
-    Absence, DocumentWrite, Fence, KnownRow, Marks, Mode, NewRun, Outcome, PageCommit, PageOutcome,
-    RecordWrite, Removal, RunFinish, RunProgress, Storage, StorageError, StreamState, Written,
+    Absence, DocumentWrite, Fence, Judgement, KnownRow, Marks, Mode, NewRun, Outcome, PageCommit,
+    PageOutcome, RecordWrite, Removal, RunFinish, RunProgress, Storage, StorageError, StreamState,
+    Written,
 };
 use wrenchtime_webhooks::{DeliveryStore, EventSource};
 
@@ -254,6 +255,8 @@ pub(crate) fn page(run: RunId, documents: Vec<DocumentWrite>) -> PageCommit {
         documents,
         issues: Vec::new(),
         marks: Marks::None,
+        judgement: Judgement::Keep,
+        events: Vec::new(),
         initial: false,
         progress: RunProgress::default(),
     }
@@ -336,7 +339,6 @@ pub(crate) fn finish(run: RunId, outcome: Outcome) -> RunFinish {
         outcome,
         finished_at: second(60),
         progress: RunProgress::default(),
-        events: Vec::new(),
     }
 }
 

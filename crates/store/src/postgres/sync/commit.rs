@@ -5,7 +5,7 @@ use wrenchtime_connector::SortKey;
 use wrenchtime_model::RunId;
 use wrenchtime_sync::{Fence, Marks, PageCommit, PageOutcome, RunProgress, Written};
 
-use super::bulk;
+use super::{bulk, suspicions};
 use crate::codec;
 use crate::columns::ISSUES_OF_RUN;
 use crate::error::Fault;
@@ -35,6 +35,10 @@ pub(super) async fn commit(
     lane.last_document = rows.fold(lane.last_document, i64::max);
     lane.clock = page.clock;
     let outcome = page.outcome;
+    suspicions::judge(&mut tx, lane.row, (&commit.stream, &commit.judgement)).await?;
+    for event in &commit.events {
+        lane.log(&mut tx, event, store.inner.clock.now()).await?;
+    }
     let mut progress = commit.progress.clone();
     progress.add(&outcome);
     write_ledger(&mut tx, &lane, &commit, (run, &progress)).await?;
