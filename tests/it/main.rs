@@ -21,5 +21,6 @@ mod reauthorizing;
 mod refusals;
 mod stopping;
 mod support;
+mod suspicions;
 mod unchanged;
 mod webhooks;

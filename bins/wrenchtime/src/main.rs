@@ -79,7 +79,7 @@ enum Command {
     Sync(command::sync::Arguments),
     /// List listings of a connection that lack too many rows, and decide whether these are gone.
     Suspicions(command::suspicions::Arguments),
-    /// List the rows of a connection that cannot be read or mapped, and why.
+    /// List the rows of a connection that cannot be read or mapped, and why, or try them again.
     Quarantine(command::quarantine::Arguments),
     /// List the systems that can be connected, and what they ask for.
     Systems(command::systems::Arguments),

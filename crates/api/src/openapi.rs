@@ -209,6 +209,7 @@ fn schemas() -> Value {
     declare::<dto::SyncStatusBody>(&mut writing);
     declare::<dto::SuspicionBody>(&mut writing);
     declare::<dto::QuarantinedRowBody>(&mut writing);
+    declare::<dto::QuarantineRetryBody>(&mut writing);
     declare::<dto::EndpointBody>(&mut writing);
     declare::<dto::CreatedEndpointBody>(&mut writing);
     declare::<dto::DeliveryBody>(&mut writing);

@@ -4,6 +4,7 @@
 
 mod records;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,14 +12,14 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
-use wrenchtime_connector::SystemName;
+use wrenchtime_connector::{EntityName, StreamName, SystemName};
 use wrenchtime_model::{ConnectionId, RunId, SuspicionId, Timestamp};
 use wrenchtime_sync::{Decision, LifecycleEvent, RunState, Suspicion};
 
 pub use self::records::{
-    ChangesPage, ChangesQuery, GetQuery, ListOrder, ListPage, ListQuery, QuarantinePage,
-    QuarantinePosition, QuarantineQuery, QuarantinedRow, Range, RecordCounts, RecordFilter,
-    RecordReader, RowFault, StoredRecord, SuspicionShown, SyncSnapshot,
+    ChangesPage, ChangesQuery, GetQuery, ListOrder, ListPage, ListQuery, QuarantineId,
+    QuarantinePage, QuarantinePosition, QuarantineQuery, QuarantinedRow, Range, RecordCounts,
+    RecordFilter, RecordReader, RowFault, StoredRecord, SuspicionShown, SyncSnapshot,
 };
 use crate::State;
 
@@ -139,6 +140,20 @@ pub trait ConnectionStore: std::fmt::Debug + Send + Sync + 'static {
         &self,
         decision: SuspicionDecision,
     ) -> Result<Option<Suspicion>, StorageError>;
+
+    /// Lets the next run try again what is in quarantine, with the audit entry.
+    ///
+    /// Returns how many rows are tried in which way; nothing, and nothing is written, when there is no such row, or the
+    /// connection is disconnected.
+    ///
+    /// # Behavior
+    /// - Only rows that [`RecordReader::quarantine`] tells of.
+    /// - Documents that could not be mapped are shown by [`wrenchtime_sync::Storage::unmapped`] to any mapper until one
+    ///   has tried them; rows that could not be read, by [`wrenchtime_sync::Storage::unread`] until they were read again.
+    async fn retry_quarantine(
+        &self,
+        retry: QuarantineRetry,
+    ) -> Result<Option<QuarantineRetried>, StorageError>;
 
     /// Returns a connection's runs, newest first (by id, descending), before `before` where given.
     async fn runs(
@@ -372,6 +387,32 @@ pub struct SuspicionDecision {
     pub at: DateTime<Utc>,
     /// Who did it.
     pub audit: AuditEntry,
+}
+
+/// Rows in quarantine to be tried again.
+#[derive(Clone, PartialEq, Debug)]
+pub struct QuarantineRetry {
+    /// The connection.
+    pub connection: ConnectionId,
+    /// This one; all without it.
+    pub row: Option<QuarantineId>,
+    /// The stream that lists each entity whole, as in [`QuarantineQuery::listings`].
+    pub listings: BTreeMap<EntityName, StreamName>,
+    /// Entities whose rows can be asked for by key.
+    pub rereads: BTreeSet<EntityName>,
+    /// Who wants it.
+    pub audit: AuditEntry,
+}
+
+/// How rows in quarantine are tried again.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct QuarantineRetried {
+    /// Mapped from the stored document.
+    pub mapped: u64,
+    /// Asked for by key.
+    pub read: u64,
+    /// Left to the next pass that shows them.
+    pub waiting: u64,
 }
 
 /// The end of a connection.

@@ -1,15 +1,16 @@
 //! Rows as columns, and back: what both databases say the same way.
 
 use chrono::{DateTime, Utc};
+use serde_json::value::RawValue;
 use uuid::Uuid;
-use wrenchtime_connector::{EntityName, RemoteKey, SortKey, StreamName};
+use wrenchtime_connector::{ChangeTime, Document, EntityName, RemoteKey, SortKey, StreamName};
 use wrenchtime_model::{
     ConnectionId, EndpointId, Event, EventBody, EventType, RecordChange, RecordId, RunId,
     SuspicionId,
 };
 use wrenchtime_service::storage::{ManagementKey, SecretHash};
 use wrenchtime_sync::{
-    KnownRow, LifecycleEvent, Outcome, RunFinish, RunReport, RunState, Suspicion,
+    KnownRow, LifecycleEvent, Outcome, RunFinish, RunReport, RunState, StoredDocument, Suspicion,
 };
 use wrenchtime_webhooks::{Attempt, AttemptOutcome, Delivery, DeliveryId, DeliveryState};
 
@@ -51,6 +52,42 @@ pub(crate) fn known_row(columns: KnownColumns) -> Result<KnownRow, Fault> {
         observation,
         gone,
         resources: codec::resources_from_text(&resources)?,
+    })
+}
+
+/// Entity, key, sort key, version, hash, observation, change's instant and text, and body of a document.
+pub(crate) type DocumentColumns<T> = (
+    T,
+    T,
+    T,
+    Option<T>,
+    Vec<u8>,
+    i64,
+    Option<i64>,
+    Option<T>,
+    String,
+);
+
+pub(crate) fn stored_document<T: Into<String>>(
+    columns: DocumentColumns<T>,
+) -> Result<StoredDocument, Fault> {
+    let (entity, key, sort_key, version, hash, observation, changed_at, changed_text, body) =
+        columns;
+    let body = RawValue::from_string(body).map_err(|error| Fault::Corrupt(error.to_string()))?;
+    let changed = changed_at.zip(changed_text).map(|(at, text)| {
+        let at = codec::instant(at)?;
+        let text = text.into();
+        Ok::<_, Fault>(ChangeTime { at, text })
+    });
+    let key = RemoteKey::new(key);
+    let document = Document::new(EntityName::new(entity.into()), key, body)
+        .with_version(version.map(Into::into))
+        .with_changed_at(changed.transpose()?);
+    Ok(StoredDocument {
+        document,
+        sort_key: SortKey::from_stored(sort_key),
+        hash: codec::hash(&hash)?,
+        observation,
     })
 }
 

@@ -172,7 +172,10 @@ impl Engine {
         };
         let plan = Plan::new(self, &request, (&start.run, resumed), standing);
         let task = Task::new(self, &request, fence, &start, &plan);
-        let halt = task.read(plan).await;
+        let halt = match task.retry().await {
+            Ok(()) => task.read(plan).await,
+            Err(stop) => Some(stop),
+        };
         task.finish(halt).await
     }
 

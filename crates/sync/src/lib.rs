@@ -11,6 +11,7 @@ mod listing;
 mod memory;
 mod pass;
 mod plan;
+mod retry;
 mod run;
 mod storage;
 mod stubs;
@@ -19,10 +20,11 @@ mod task;
 
 pub use engine::{Engine, EngineOptions, RunError, RunRequest};
 pub use memory::{Fault, MemoryDocument, MemoryRecord, MemoryStorage, Writes};
+pub use retry::rereads;
 pub use run::{Counts, Mode, Outcome, RunProgress, RunReport};
 pub use storage::{
     Absence, DocumentWrite, EventClock, Fence, KnownRow, LifecycleEvent, Marks, NewRun, PageCommit,
     PageOutcome, Pass, RecordWrite, Removal, RunFinish, RunStart, RunState, Storage, StorageError,
-    StoredRange, StreamState, Written,
+    StoredDocument, StoredRange, StreamState, UnmappedQuery, Written,
 };
 pub use suspicion::{Decision, Judgement, Suspicion};

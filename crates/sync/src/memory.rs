@@ -13,7 +13,8 @@ use wrenchtime_model::{ConnectionId, Envelope, Event, Resource, SuspicionId};
 
 use crate::{
     Absence, Decision, Fence, KnownRow, NewRun, PageCommit, PageOutcome, Removal, RunFinish,
-    RunReport, RunStart, Storage, StorageError, StoredRange, StreamState, Suspicion,
+    RunReport, RunStart, Storage, StorageError, StoredDocument, StoredRange, StreamState,
+    Suspicion, UnmappedQuery,
 };
 use copy::ConnectionCopy;
 
@@ -54,6 +55,8 @@ pub struct MemoryDocument {
     pub row: KnownRow,
     /// Why it could not be mapped, if so.
     pub quarantined: Option<String>,
+    /// The mapper's version that could not map it; empty when it is to be tried again by any.
+    pub tried_by: String,
 }
 
 /// How much was written, over all connections.
@@ -131,6 +134,13 @@ impl MemoryStorage {
         let mut state = self.lock();
         let copy = state.copies.get_mut(&connection)?;
         copy.decide(suspicion, decision, now)
+    }
+
+    /// Lets the next run try again all of a connection's rows that could not be read or mapped.
+    pub fn retry_all(&self, connection: ConnectionId) {
+        if let Some(copy) = self.lock().copies.get_mut(&connection) {
+            copy.retry_all();
+        }
     }
 
     /// Returns how much was written so far.
@@ -317,6 +327,21 @@ impl Storage for MemoryStorage {
             let rows = copy.missing(absence).filter(behind);
             rows.take(limit).cloned().collect()
         })
+    }
+
+    async fn unmapped(
+        &self,
+        connection: ConnectionId,
+        query: UnmappedQuery,
+    ) -> Result<Vec<StoredDocument>, StorageError> {
+        self.ask(connection, |copy| copy.unmapped(&query))
+    }
+
+    async fn unread(
+        &self,
+        connection: ConnectionId,
+    ) -> Result<Vec<(EntityName, RemoteKey)>, StorageError> {
+        self.ask(connection, |copy| copy.unread.iter().cloned().collect())
     }
 
     async fn remove(&self, fence: &Fence, removal: Removal) -> Result<PageOutcome, StorageError> {

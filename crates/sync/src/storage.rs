@@ -100,6 +100,21 @@ pub trait Storage: std::fmt::Debug + Send + Sync + 'static {
     /// Marks rows as gone, with their records and events, unless they were observed later than the removal.
     async fn remove(&self, fence: &Fence, removal: Removal) -> Result<PageOutcome, StorageError>;
 
+    /// Returns documents that could not be mapped and were tried by another version of the mapper, in any order.
+    ///
+    /// Those that somebody wants to be tried again are among them, whichever version it was; those that are gone are not.
+    async fn unmapped(
+        &self,
+        connection: ConnectionId,
+        query: UnmappedQuery,
+    ) -> Result<Vec<StoredDocument>, StorageError>;
+
+    /// Returns rows that could not be read and that somebody wants to be read again, by entity, a thousand at most.
+    async fn unread(
+        &self,
+        connection: ConnectionId,
+    ) -> Result<Vec<(EntityName, RemoteKey)>, StorageError>;
+
     /// Ends a run: its outcome, its events, and nothing left of its marks.
     ///
     /// # Behavior
@@ -219,6 +234,30 @@ pub struct Pass {
     pub blind: bool,
 }
 
+/// Asks for documents that could not be mapped.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UnmappedQuery {
+    /// Of one of these entities.
+    pub entities: Vec<EntityName>,
+    /// Tried by another version of the mapper than this one.
+    pub not_by: String,
+    /// How many at most.
+    pub limit: u32,
+}
+
+/// A document as it was last read.
+#[derive(Clone, Debug)]
+pub struct StoredDocument {
+    /// The row.
+    pub document: Document,
+    /// Its key as sorted.
+    pub sort_key: SortKey,
+    /// [`Document::hash`].
+    pub hash: [u8; 32],
+    /// The observation of the read.
+    pub observation: i64,
+}
+
 /// What is stored of a row.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct KnownRow {
@@ -268,6 +307,9 @@ pub struct PageCommit {
     pub documents: Vec<DocumentWrite>,
     /// Rows that could not be read.
     pub issues: Vec<RowIssue>,
+    /// Rows that were asked for again because they could not be read: what was told of them before is void. Those that
+    /// still cannot be read are among the issues.
+    pub reread: Vec<RemoteKey>,
     /// What a listing saw or missed.
     pub marks: Marks,
     /// What it says of the suspicion against the stream.
@@ -307,6 +349,8 @@ pub enum Written {
     },
     /// It could not be mapped.
     Quarantined {
+        /// The mapper's version.
+        by: String,
         /// Why.
         reason: String,
     },

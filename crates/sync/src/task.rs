@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use futures_util::StreamExt;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
-use wrenchtime_connector::{Context, EntityInfo, Error, ErrorKind, RowIssue, SortKey, StreamName};
+use wrenchtime_connector::{
+    Context, EntityInfo, Error, ErrorKind, RemoteKey, RowIssue, SortKey, StreamName,
+};
 use wrenchtime_model::RunId;
 
 use crate::bound::SourceClock;
@@ -71,6 +73,7 @@ pub(crate) struct Content {
     pub(crate) tally: Tally,
     pub(crate) documents: Vec<DocumentWrite>,
     pub(crate) issues: Vec<RowIssue>,
+    pub(crate) reread: Vec<RemoteKey>,
     pub(crate) marks: Marks,
     pub(crate) judgement: Judgement,
     pub(crate) events: Vec<LifecycleEvent>,
@@ -86,6 +89,7 @@ impl Content {
             tally,
             documents: Vec::new(),
             issues: Vec::new(),
+            reread: Vec::new(),
             marks: Marks::None,
             judgement: Judgement::Keep,
             events: Vec::new(),
@@ -230,6 +234,7 @@ impl<'a> Task<'a> {
             state,
             documents: content.documents,
             issues: content.issues,
+            reread: content.reread,
             marks: content.marks,
             judgement: content.judgement,
             events: content.events,

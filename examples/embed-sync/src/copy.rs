@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use wrenchtime_connector::{EntityName, RemoteKey, RowIssue, SortKey, StreamName};
+use wrenchtime_connector::{
+    ChangeTime, Document, EntityName, RemoteKey, RowIssue, SortKey, StreamName,
+};
 use wrenchtime_model::{Envelope, Event, RecordId, Resource, RunId, SuspicionId};
 use wrenchtime_sync::decide::StoredRecord;
 use wrenchtime_sync::{
-    Absence, EventClock, KnownRow, Outcome, RunState, StorageError, StoredRange, StreamState,
-    Suspicion,
+    Absence, EventClock, KnownRow, Outcome, RunState, StorageError, StoredDocument, StoredRange,
+    StreamState, Suspicion, UnmappedQuery,
 };
 
 /// An entity and the key of one of its rows.
@@ -65,6 +67,9 @@ pub(crate) struct Row {
     pub(crate) hash: [u8; 32],
     pub(crate) mapped_by: String,
     pub(crate) quarantined: Option<String>,
+    /// The mapper that could not map it.
+    pub(crate) tried_by: String,
+    pub(crate) changed_at: Option<ChangeTime>,
     pub(crate) observation: i64,
     pub(crate) gone: bool,
     /// The records that it makes.
@@ -175,6 +180,17 @@ impl Copy {
         })
     }
 
+    /// Returns rows that could not be mapped and were tried by another mapper.
+    pub(crate) fn unmapped(&self, query: &UnmappedQuery) -> Vec<StoredDocument> {
+        self.rows
+            .iter()
+            .filter(|((entity, _), row)| !row.gone && query.entities.contains(entity))
+            .filter(|(_, row)| row.quarantined.is_some() && row.tried_by != query.not_by)
+            .take(usize::try_from(query.limit).unwrap_or(usize::MAX))
+            .map(|((entity, key), row)| row.stored(entity, key))
+            .collect()
+    }
+
     /// Returns what stands under this id.
     pub(crate) fn suspicion(&self, id: SuspicionId) -> Option<&Shown> {
         let mut all = self.suspicions.values();
@@ -204,6 +220,18 @@ impl Copy {
 }
 
 impl Row {
+    fn stored(&self, entity: &EntityName, sort_key: &SortKey) -> StoredDocument {
+        let document = Document::new(entity.clone(), self.key.clone(), self.body.clone())
+            .with_version(self.version.clone())
+            .with_changed_at(self.changed_at.clone());
+        StoredDocument {
+            document,
+            sort_key: sort_key.clone(),
+            hash: self.hash,
+            observation: self.observation,
+        }
+    }
+
     pub(crate) fn known(&self, sort_key: &SortKey) -> KnownRow {
         KnownRow {
             key: self.key.clone(),

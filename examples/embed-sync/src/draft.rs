@@ -191,8 +191,8 @@ impl<'c> Draft<'c> {
             }
             made.clone_from(&before.made);
         }
-        let (mapped_by, quarantined) = match write.written {
-            Written::Quarantined { reason } => (String::new(), Some(reason)),
+        let (mapped_by, tried_by, quarantined) = match write.written {
+            Written::Quarantined { by, reason } => (String::new(), by, Some(reason)),
             Written::Mapped { by, records } => {
                 let made_now = records
                     .iter()
@@ -203,7 +203,7 @@ impl<'c> Draft<'c> {
                 for record in records {
                     self.write_record(&place, record);
                 }
-                (by, None)
+                (by, String::new(), None)
             }
         };
         let row = Row {
@@ -212,6 +212,8 @@ impl<'c> Draft<'c> {
             hash: write.hash,
             mapped_by,
             quarantined,
+            tried_by,
+            changed_at: write.document.changed_at,
             observation: write.observation,
             gone: write.document.deleted,
             made,

@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use serde::de::DeserializeOwned;
-use wrenchtime_connector::{Clock, EntityName, RowIssue, SortKey, StreamName};
+use wrenchtime_connector::{Clock, EntityName, RemoteKey, RowIssue, SortKey, StreamName};
 use wrenchtime_model::{ConnectionId, Event, Record, Resource, SuspicionId};
 use wrenchtime_sync::{
     Absence, Decision, Fence, KnownRow, NewRun, PageCommit, PageOutcome, Removal, RunFinish,
-    RunReport, RunStart, Storage, StorageError, StoredRange, StreamState, Suspicion,
+    RunReport, RunStart, Storage, StorageError, StoredDocument, StoredRange, StreamState,
+    Suspicion, UnmappedQuery,
 };
 
 use crate::copy::Copy;
@@ -278,6 +279,23 @@ impl Storage for FileStorage {
                 .collect()
         })
         .await
+    }
+
+    async fn unmapped(
+        &self,
+        connection: ConnectionId,
+        query: UnmappedQuery,
+    ) -> Result<Vec<StoredDocument>, StorageError> {
+        self.read(connection, move |copy| copy.unmapped(&query))
+            .await
+    }
+
+    async fn unread(
+        &self,
+        _connection: ConnectionId,
+    ) -> Result<Vec<(EntityName, RemoteKey)>, StorageError> {
+        // Nobody tells this store that a row is to be read again. The next pass that shows it does.
+        Ok(Vec::new())
     }
 
     async fn remove(&self, fence: &Fence, removal: Removal) -> Result<PageOutcome, StorageError> {

@@ -121,7 +121,7 @@ async fn reauthorize(arguments: Reauthorize, setting: &Setting, session: &Sessio
 }
 
 /// Returns the newest run that has ended: the one under way is gone on with, and ends as what is waited for.
-pub(crate) async fn last_finished(session: &Session, connection: &str) -> Result<Option<String>> {
+async fn last_finished(session: &Session, connection: &str) -> Result<Option<String>> {
     let runs = session
         .client
         .get(&format!("{connection}/syncs?limit=1"))

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::connections::last_finished;
+use super::sync::{newest_but_joined, watch_if_read};
 use crate::Setting;
 use crate::session::Session;
 use crate::terminal::{cell, say};
@@ -113,21 +113,9 @@ fn sentence(one: &Value) -> String {
 }
 
 async fn confirm(chosen: &Chosen, setting: &Setting, session: &Session) -> Result<()> {
-    let connection = format!("/v1/connections/{}", chosen.id);
-    let status = session.client.get(&format!("{connection}/status")).await?;
-    // A run under way may have passed by the listing: another comes after it.
-    let before = match status["syncing"]["id"].as_str() {
-        Some(id) => Some(id.to_owned()),
-        None => last_finished(session, &connection).await?,
-    };
+    let before = newest_but_joined(session, &chosen.id).await?;
     decide(chosen, "confirm", session).await?;
-    let state = status["state"].as_str().unwrap_or_default();
-    if !["active", "offline"].contains(&state) {
-        return say(format!(
-            "confirmed; the connection is {state}, and the next run acts upon it"
-        ));
-    }
-    super::sync::watch(setting, session, &chosen.id, before.as_deref()).await
+    watch_if_read(setting, session, (&chosen.id, before.as_deref())).await
 }
 
 async fn reject(chosen: &Chosen, setting: &Setting, session: &Session) -> Result<()> {

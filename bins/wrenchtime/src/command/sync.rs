@@ -50,6 +50,30 @@ async fn sync(arguments: Arguments, setting: &Setting, session: &Session) -> Res
     watch(setting, session, &arguments.id, before).await
 }
 
+/// Returns the newest run that a run which begins after a decision is not: the one under way, else the last one.
+pub(crate) async fn newest_but_joined(session: &Session, id: &str) -> Result<Option<String>> {
+    let path = format!("/v1/connections/{id}/syncs?limit=1");
+    let runs = session.client.get(&path).await?;
+    Ok(runs["data"][0]["id"].as_str().map(str::to_owned))
+}
+
+/// Watches the run that begins after a decision, where the connection is read at present.
+pub(crate) async fn watch_if_read(
+    setting: &Setting,
+    session: &Session,
+    (id, before): (&str, Option<&str>),
+) -> Result<()> {
+    let path = format!("/v1/connections/{id}/status");
+    let status = session.client.get(&path).await?;
+    match status["state"].as_str() {
+        Some("active" | "offline") => watch(setting, session, id, before).await,
+        state => say(format!(
+            "the connection is {}: the next run acts upon it",
+            state.unwrap_or_default()
+        )),
+    }
+}
+
 /// Shows how far the connection's newest run is until it ends, and fails when it failed.
 pub(crate) async fn watch(
     setting: &Setting,

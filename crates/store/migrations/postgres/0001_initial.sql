@@ -147,8 +147,11 @@ CREATE TABLE row_issues (
     entity text NOT NULL,
     key text,
     place text NOT NULL,
-    reason text NOT NULL
+    reason text NOT NULL,
+    -- Somebody wants it to be read again.
+    wanted boolean NOT NULL DEFAULT false
 );
+CREATE INDEX row_issues_wanted ON row_issues (run) WHERE wanted;
 CREATE INDEX row_issues_of_run ON row_issues (run);
 
 CREATE TABLE documents (
@@ -167,6 +170,8 @@ CREATE TABLE documents (
     changed_at bigint,
     changed_text text,
     quarantine_reason text,
+    -- The mapper that could not map it; empty when somebody wants it to be tried again.
+    tried_by text COLLATE "C",
     body text NOT NULL,
     PRIMARY KEY (connection, row)
 );
@@ -174,6 +179,7 @@ CREATE UNIQUE INDEX documents_by_key ON documents
     (connection, entity, left(sort_key, 500), (CASE WHEN length(sort_key) > 500 THEN hashtextextended(sort_key, 0) ELSE 0 END));
 CREATE INDEX documents_gone ON documents (connection, entity) WHERE gone;
 CREATE INDEX documents_quarantined ON documents (connection, entity) WHERE quarantine_reason IS NOT NULL;
+CREATE INDEX documents_tried ON documents (connection, tried_by) WHERE tried_by IS NOT NULL;
 
 CREATE TABLE records (
     connection bigint NOT NULL,

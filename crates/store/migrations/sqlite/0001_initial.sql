@@ -134,8 +134,11 @@ CREATE TABLE row_issues (
     entity TEXT NOT NULL,
     key TEXT,
     place TEXT NOT NULL,
-    reason TEXT NOT NULL
+    reason TEXT NOT NULL,
+    -- Somebody wants it to be read again.
+    wanted INTEGER NOT NULL DEFAULT 0
 );
+CREATE INDEX row_issues_wanted ON row_issues (run) WHERE wanted = 1;
 CREATE INDEX row_issues_of_run ON row_issues (run);
 
 CREATE TABLE documents (
@@ -154,11 +157,14 @@ CREATE TABLE documents (
     changed_at INTEGER,
     changed_text TEXT,
     quarantine_reason TEXT,
+    -- The mapper that could not map it; empty when somebody wants it to be tried again.
+    tried_by TEXT,
     body TEXT NOT NULL,
     UNIQUE (connection, entity, sort_key)
 );
 CREATE INDEX documents_gone ON documents (connection, entity) WHERE gone = 1;
 CREATE INDEX documents_quarantined ON documents (connection, entity) WHERE quarantine_reason IS NOT NULL;
+CREATE INDEX documents_tried ON documents (connection, tried_by) WHERE tried_by IS NOT NULL;
 
 CREATE TABLE records (
     row INTEGER PRIMARY KEY,

@@ -16,8 +16,9 @@ use wrenchtime_model::{ConnectionId, RunId};
 use wrenchtime_service::storage::{
     AuditEntry, ChangesPage, ChangesQuery, ConnectionFilter, ConnectionStore, ConnectionToken,
     Disconnect, GetQuery, ListPage, ListQuery, ManagementKey, NewConnection, NewCredentials,
-    QuarantinePage, QuarantineQuery, RecordReader, SecretHash, StorageError, StoredConnection,
-    StoredRecord, SuspicionDecision, SuspicionShown, SyncSnapshot, Transition,
+    QuarantinePage, QuarantineQuery, QuarantineRetried, QuarantineRetry, RecordReader, SecretHash,
+    StorageError, StoredConnection, StoredRecord, SuspicionDecision, SuspicionShown, SyncSnapshot,
+    Transition,
 };
 use wrenchtime_sync::{RunState, Suspicion};
 
@@ -143,6 +144,13 @@ impl ConnectionStore for PostgresStore {
             tx.commit().await.map_err(Fault::from)?;
         }
         Ok(decided)
+    }
+
+    async fn retry_quarantine(
+        &self,
+        retry: QuarantineRetry,
+    ) -> Result<Option<QuarantineRetried>, StorageError> {
+        Ok(issues::retry(self, &retry).await?)
     }
 
     async fn audit(&self, entry: AuditEntry) -> Result<(), StorageError> {

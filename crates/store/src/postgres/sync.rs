@@ -4,17 +4,19 @@ mod absence;
 mod bulk;
 mod commit;
 mod known;
+mod retry;
 mod runs;
 mod suspicions;
 
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use wrenchtime_connector::{EntityName, SortKey, StreamName};
+use wrenchtime_connector::{EntityName, RemoteKey, SortKey, StreamName};
 use wrenchtime_model::{ConnectionId, SuspicionId};
 use wrenchtime_sync::{
     Absence, Fence, KnownRow, NewRun, PageCommit, PageOutcome, Removal, RunFinish, RunReport,
-    RunStart, Storage, StorageError, StoredRange, StreamState, Suspicion,
+    RunStart, Storage, StorageError, StoredDocument, StoredRange, StreamState, Suspicion,
+    UnmappedQuery,
 };
 
 use super::PostgresStore;
@@ -88,6 +90,21 @@ impl Storage for PostgresStore {
         limit: u32,
     ) -> Result<Vec<KnownRow>, StorageError> {
         Ok(absence::list(self, connection, absence, (after, limit)).await?)
+    }
+
+    async fn unmapped(
+        &self,
+        connection: ConnectionId,
+        query: UnmappedQuery,
+    ) -> Result<Vec<StoredDocument>, StorageError> {
+        Ok(retry::unmapped(self, connection, &query).await?)
+    }
+
+    async fn unread(
+        &self,
+        connection: ConnectionId,
+    ) -> Result<Vec<(EntityName, RemoteKey)>, StorageError> {
+        Ok(retry::unread(self, connection).await?)
     }
 
     async fn remove(&self, fence: &Fence, removal: Removal) -> Result<PageOutcome, StorageError> {

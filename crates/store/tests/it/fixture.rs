@@ -254,6 +254,7 @@ pub(crate) fn page(run: RunId, documents: Vec<DocumentWrite>) -> PageCommit {
         state: StreamState::default(),
         documents,
         issues: Vec::new(),
+        reread: Vec::new(),
         marks: Marks::None,
         judgement: Judgement::Keep,
         events: Vec::new(),
@@ -317,6 +318,7 @@ impl DocumentWriteExt for DocumentWrite {
 
     fn quarantined(mut self, reason: &str) -> Self {
         self.written = Written::Quarantined {
+            by: "v1".to_owned(),
             reason: reason.to_owned(),
         };
         self

@@ -107,6 +107,10 @@ macro_rules! store_suite {
                 both_kinds_are_listed_in_pages
                 what_was_mended_leaves_the_quarantine
                 a_row_that_several_runs_met_is_told_once
+                what_another_mapper_tried_is_to_be_mapped_again
+                rows_that_were_asked_for_again_are_told_anew_or_not_at_all
+                one_row_or_all_are_tried_again
+                nothing_is_tried_again_that_is_not_in_quarantine
             }
             whole {
                 a_statement_that_fails_in_the_middle_leaves_nothing

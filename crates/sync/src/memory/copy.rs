@@ -14,7 +14,8 @@ use crate::decide::{self, StoredRecord, Verdict};
 use crate::{
     Absence, Decision, DocumentWrite, EventClock, Judgement, KnownRow, LifecycleEvent, Marks, Mode,
     NewRun, Outcome, PageCommit, PageOutcome, RecordWrite, Removal, RunFinish, RunProgress,
-    RunReport, RunStart, RunState, StorageError, StoredRange, StreamState, Suspicion, Written,
+    RunReport, RunStart, RunState, StorageError, StoredDocument, StoredRange, StreamState,
+    Suspicion, UnmappedQuery, Written,
 };
 
 type RowKey = (EntityName, SortKey);
@@ -33,6 +34,8 @@ pub(super) struct ConnectionCopy {
     run: Option<RunState>,
     was_complete: bool,
     marks: BTreeSet<(RunId, EntityName, SortKey)>,
+    /// Rows that could not be read and are to be read again.
+    pub(super) unread: BTreeSet<(EntityName, RemoteKey)>,
     /// What stands against each stream, and the rows that it has shown.
     pub(super) suspicions: BTreeMap<StreamName, (Suspicion, Shown)>,
 }
@@ -78,6 +81,7 @@ impl ConnectionCopy {
             was_complete: false,
             made: BTreeMap::new(),
             marks: BTreeSet::new(),
+            unread: BTreeSet::new(),
             suspicions: BTreeMap::new(),
         }
     }
@@ -148,6 +152,34 @@ impl ConnectionCopy {
             row.observation <= shown.observation && shown.keys.contains(&row.sort_key)
         });
         u64::try_from(suspect.count()).unwrap_or(u64::MAX)
+    }
+
+    pub(super) fn unmapped(&self, query: &UnmappedQuery) -> Vec<StoredDocument> {
+        let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
+        let asked = |key: &RowKey| query.entities.contains(&key.0);
+        let tried = |document: &MemoryDocument| document.tried_by != query.not_by;
+        self.documents
+            .iter()
+            .filter(|(key, stored)| asked(key) && !stored.row.gone)
+            .filter(|(_, stored)| stored.quarantined.is_some() && tried(stored))
+            .take(limit)
+            .map(|(_, stored)| StoredDocument {
+                document: stored.document.clone(),
+                sort_key: stored.row.sort_key.clone(),
+                hash: stored.row.hash,
+                observation: stored.row.observation,
+            })
+            .collect()
+    }
+
+    pub(super) fn retry_all(&mut self) {
+        for stored in self.documents.values_mut() {
+            stored.tried_by.clear();
+        }
+        let issues = self.issues.iter();
+        let keys =
+            issues.filter_map(|((entity, _), issue)| Some((entity.clone(), issue.key.clone()?)));
+        self.unread.extend(keys);
     }
 
     /// Returns the keys of the rows that a suspicion shows.
@@ -221,6 +253,11 @@ impl ConnectionCopy {
         let mut change = Change::new(now, commit.initial, writes);
         for write in commit.documents {
             self.write_document(&commit.entity, write, &mut change);
+        }
+        for key in commit.reread {
+            let place = (commit.entity.clone(), key.as_str().to_owned());
+            self.issues.remove(&place);
+            self.unread.remove(&(commit.entity.clone(), key));
         }
         for issue in commit.issues {
             let place = issue.key.as_ref().map_or(&*issue.place, |key| key.as_str());
@@ -332,8 +369,8 @@ impl ConnectionCopy {
             }
             resources.clone_from(&before.row.resources);
         }
-        let (mapped_by, quarantined) = match write.written {
-            Written::Quarantined { reason } => (String::new(), Some(reason)),
+        let (mapped_by, tried_by, quarantined) = match write.written {
+            Written::Quarantined { by, reason } => (String::new(), by, Some(reason)),
             Written::Mapped { by, records } => {
                 resources = records.iter().map(|made| made.record.resource).collect();
                 let kept = records.iter().map(|made| made.record.id).collect();
@@ -342,7 +379,7 @@ impl ConnectionCopy {
                 for record in records {
                     self.write_record(&key, record, change);
                 }
-                (by, None)
+                (by, String::new(), None)
             }
         };
         change.writes.documents += 1;
@@ -360,6 +397,7 @@ impl ConnectionCopy {
             document: write.document,
             row,
             quarantined,
+            tried_by,
         };
         self.documents.insert(key, document);
     }

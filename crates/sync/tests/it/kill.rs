@@ -299,6 +299,7 @@ fn one_document(run: RunId, observation: i64) -> PageCommit {
             },
         }],
         issues: Vec::new(),
+        reread: Vec::new(),
         marks: Marks::None,
         judgement: Judgement::Keep,
         events: Vec::new(),

@@ -11,6 +11,7 @@ mod deletes;
 mod faults;
 mod joins;
 mod kill;
+mod retry;
 mod rules;
 mod source;
 mod support;

@@ -216,7 +216,7 @@ impl Episode {
 }
 
 proptest! {
-    #![proptest_config(cases(256))]
+    #![proptest_config(cases(128))]
 
     #[test]
     fn no_tombstone_from_any_suspect_pass(

@@ -16,7 +16,7 @@ use wrenchtime_model::{
 use wrenchtime_sync::{
     Absence, Decision, DocumentWrite, Fence, Judgement, LifecycleEvent, Marks, MemoryStorage, Mode,
     NewRun, Outcome, PageCommit, RecordWrite, Removal, RunFinish, RunProgress, Storage,
-    StorageError, StoredRange, StreamState, Suspicion, Written,
+    StorageError, StoredRange, StreamState, Suspicion, UnmappedQuery, Written,
 };
 
 use crate::world::{Dice, all_records, open};
@@ -43,6 +43,20 @@ fn key(number: usize) -> (RemoteKey, SortKey) {
     let key = RemoteKey::new(number.to_string());
     let sorted = KeyOrder::Numeric.sort_key(&key);
     (key, sorted)
+}
+
+/// Returns the documents that version 1 has not tried, as texts.
+async fn unmapped(store: &dyn Storage, connection: ConnectionId) -> Vec<String> {
+    let query = UnmappedQuery {
+        entities: ENTITIES.to_vec(),
+        not_by: "1".to_owned(),
+        limit: 100,
+    };
+    let found = store.unmapped(connection, query).await.unwrap();
+    found
+        .iter()
+        .map(|document| format!("{document:?}"))
+        .collect()
 }
 
 impl Pair {
@@ -85,7 +99,10 @@ impl Pair {
         let document = Document::new(entity.clone(), remote, body).with_deleted(is_deleted);
         let written = if self.dice.below(6) == 0 {
             let reason = "it has no name".to_owned();
-            Written::Quarantined { reason }
+            Written::Quarantined {
+                by: self.dice.below(3).to_string(),
+                reason,
+            }
         } else {
             let count = if is_deleted { 0 } else { self.dice.below(3) };
             let records = (0..count).map(|_| self.record());
@@ -125,6 +142,7 @@ impl Pair {
             entity,
             state,
             documents,
+            reread: Vec::new(),
             issues: vec![RowIssue::new(None, "line 7", "it is cut off")],
             marks,
             judgement: self.judgement(),
@@ -247,6 +265,8 @@ impl Pair {
                 store.known(connection, &range.entity, &keys).await.unwrap(),
                 store.known_range(connection, range.clone()).await.unwrap(),
                 store.count_missing(connection, &absence).await.unwrap(),
+                unmapped(store.as_ref(), connection).await,
+                store.unread(connection).await.unwrap(),
                 store.suspicions(connection).await.unwrap(),
                 store
                     .count_suspect(connection, &absence, self.suspicion)

@@ -5,7 +5,7 @@ use wrenchtime_connector::SortKey;
 use wrenchtime_model::RunId;
 use wrenchtime_sync::{Fence, Marks, PageCommit, PageOutcome, RunProgress, Written};
 
-use super::{bulk, suspicions};
+use super::{bulk, retry, suspicions};
 use crate::codec;
 use crate::columns::ISSUES_OF_RUN;
 use crate::error::Fault;
@@ -30,6 +30,7 @@ pub(super) async fn commit(
     }
     bulk::write(&mut tx, lane.row, &page, commit.initial).await?;
     write_marks(&mut tx, run, &commit).await?;
+    retry::settle(&mut tx, lane.row, &commit).await?;
     write_issues(&mut tx, run, &commit).await?;
     let rows = page.documents.iter().map(|document| document.row);
     lane.last_document = rows.fold(lane.last_document, i64::max);

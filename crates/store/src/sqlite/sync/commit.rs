@@ -6,7 +6,7 @@ use wrenchtime_connector::SortKey;
 use wrenchtime_model::RunId;
 use wrenchtime_sync::{Fence, Marks, PageCommit, PageOutcome, RunProgress, Written};
 
-use super::{bulk, suspicions};
+use super::{bulk, retry, suspicions};
 use crate::codec;
 use crate::columns::ISSUES_OF_RUN;
 use crate::error::Fault;
@@ -34,6 +34,7 @@ pub(super) async fn commit(
     bulk::write(&mut tx, lane.row, &page, commit.initial).await?;
     write_marks(&mut tx, run, &commit).await?;
     write_state(&mut tx, lane.row, &commit).await?;
+    retry::settle(&mut tx, lane.row, &commit).await?;
     write_issues(&mut tx, run, &commit).await?;
     let outcome = page.outcome;
     write_progress(&mut tx, run, commit.progress, &outcome).await?;
