@@ -22,5 +22,6 @@ mod reauthorizing;
 mod refusals;
 mod stopping;
 mod support;
+mod suspicions;
 mod unchanged;
 mod webhooks;

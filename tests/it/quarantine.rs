@@ -62,6 +62,15 @@ async fn a_short_row_is_told_by_file_and_line_until_it_is_mended() {
     let rows = home.run(["quarantine", id, "--json"]).await.json();
     assert_eq!(rows[0].as_array().unwrap().len(), 2);
 
+    let told = home.run(["quarantine", "retry", id]).await.succeeded();
+    assert!(
+        told.contains("0 are asked for by key, 2 are left to the next run"),
+        "{told}"
+    );
+    let row = rows[0][0]["id"].as_str().unwrap();
+    let told = home.run(["quarantine", "retry", id, row]).await.succeeded();
+    assert!(told.contains(", 1 are left to the next run"), "{told}");
+
     let server = home.serve().await;
     let shown = server.api.with_key(token).all("/v1/quarantine").await;
     assert_eq!(serde_json::Value::from(shown), rows[0]);

@@ -6,6 +6,7 @@ pub(crate) mod demo;
 pub(crate) mod quarantine;
 pub(crate) mod sandbox;
 pub(crate) mod serve;
+pub(crate) mod suspicions;
 pub(crate) mod sync;
 pub(crate) mod systems;
 

@@ -77,7 +77,9 @@ enum Command {
     Connections(command::connections::Arguments),
     /// Sync a connection now.
     Sync(command::sync::Arguments),
-    /// List the rows of a connection that cannot be read or mapped, and why.
+    /// List listings of a connection that lack too many rows, and decide whether these are gone.
+    Suspicions(command::suspicions::Arguments),
+    /// List the rows of a connection that cannot be read or mapped, and why, or try them again.
     Quarantine(command::quarantine::Arguments),
     /// List the systems that can be connected, and what they ask for.
     Systems(command::systems::Arguments),
@@ -146,6 +148,7 @@ async fn dispatch(command: Command, setting: Setting) -> Result<()> {
         Command::Connect(arguments) => command::connect::run(arguments, &setting).await,
         Command::Connections(arguments) => command::connections::run(arguments, &setting).await,
         Command::Sync(arguments) => command::sync::run(arguments, &setting).await,
+        Command::Suspicions(arguments) => command::suspicions::run(arguments, &setting).await,
         Command::Quarantine(arguments) => command::quarantine::run(arguments, &setting).await,
         Command::Systems(arguments) => command::systems::run(arguments, &setting).await,
         Command::Sandbox(arguments) => command::sandbox::run(arguments, &setting).await,

@@ -2,6 +2,7 @@
 
 mod connections;
 mod quarantine;
+mod suspicions;
 mod syncs;
 mod webhooks;
 
@@ -10,7 +11,8 @@ use serde::Serialize;
 pub(crate) use self::connections::{
     ConnectionBody, ConnectionChangeBody, CreatedConnectionBody, NewConnectionBody, StatusBody,
 };
-pub(crate) use self::quarantine::QuarantinedRowBody;
+pub(crate) use self::quarantine::{QuarantineRetryBody, QuarantinedRowBody};
+pub(crate) use self::suspicions::SuspicionBody;
 pub(crate) use self::syncs::{
     AcceptedSyncBody, NewSyncBody, RunBody, SyncRequestState, SyncStatusBody,
 };

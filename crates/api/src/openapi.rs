@@ -207,7 +207,9 @@ fn schemas() -> Value {
     declare::<dto::RunBody>(&mut writing);
     declare::<dto::AcceptedSyncBody>(&mut writing);
     declare::<dto::SyncStatusBody>(&mut writing);
+    declare::<dto::SuspicionBody>(&mut writing);
     declare::<dto::QuarantinedRowBody>(&mut writing);
+    declare::<dto::QuarantineRetryBody>(&mut writing);
     declare::<dto::EndpointBody>(&mut writing);
     declare::<dto::CreatedEndpointBody>(&mut writing);
     declare::<dto::DeliveryBody>(&mut writing);
@@ -312,6 +314,7 @@ fn add_written_schemas(schemas: &mut Map<String, Value>) {
     for (list, item) in [
         ("ConnectionList", "Connection"),
         ("SyncRunList", "SyncRun"),
+        ("SuspicionList", "Suspicion"),
         ("QuarantineList", "QuarantinedRow"),
         ("SystemList", "System"),
         ("WebhookEndpointList", "WebhookEndpoint"),

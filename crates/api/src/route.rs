@@ -134,6 +134,7 @@ path_ids! {
     wrenchtime_model::EndpointId
     wrenchtime_model::RecordId
     wrenchtime_model::RunId
+    wrenchtime_model::SuspicionId
 }
 
 impl Route {

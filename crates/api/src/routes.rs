@@ -4,6 +4,7 @@ mod connections;
 mod quarantine;
 mod records;
 mod service;
+mod suspicions;
 mod syncs;
 mod systems;
 mod webhooks;
@@ -21,6 +22,7 @@ pub(crate) fn all() -> Vec<Route> {
     routes.extend(systems::routes());
     routes.extend(connections::routes());
     routes.extend(syncs::routes());
+    routes.extend(suspicions::routes());
     routes.extend(quarantine::routes());
     routes.extend(records::routes());
     routes.extend(webhooks::routes());

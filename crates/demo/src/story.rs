@@ -32,7 +32,6 @@ pub(crate) async fn tell(world: &World, options: &DemoOptions) -> Result<Value> 
     for one in &connected {
         let request = SyncRequest {
             mode: Mode::Incremental,
-            accept_deletes: false,
         };
         world.host().service().start_sync(one.id, request).await?;
     }

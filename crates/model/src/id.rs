@@ -68,6 +68,12 @@ uuid_id! {
 }
 
 uuid_id! {
+    /// A suspicion against a listing of the sync engine: so many rows are missing that somebody has to say whether
+    /// they are gone. A UUID v7.
+    SuspicionId
+}
+
+uuid_id! {
     /// A webhook endpoint. A UUID v7.
     EndpointId
 }
@@ -84,7 +90,7 @@ macro_rules! random_id {
     )*};
 }
 
-random_id!(ConnectionId RunId EndpointId);
+random_id!(ConnectionId RunId SuspicionId EndpointId);
 
 /// The name space in which one source's keys are unique.
 ///

@@ -15,7 +15,7 @@ mod value;
 pub use event::{Event, EventBody, EventType, RecordChange, UnknownEventType};
 pub use facets::Facets;
 pub use field::{Field, FieldKind};
-pub use id::{ConnectionId, EndpointId, IdentityClass, RecordId, RunId};
+pub use id::{ConnectionId, EndpointId, IdentityClass, RecordId, RunId, SuspicionId};
 pub use issue::{DataIssue, IssueCode};
 pub use record::{CustomFields, Envelope, Record};
 pub use resource::{Resource, UnknownResource};

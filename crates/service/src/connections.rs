@@ -124,9 +124,7 @@ impl Service {
             created_at: Timestamp::from(now),
             audit: core.audit(actor, "connection.created", Some(id), json!({})),
         };
-        let first = request
-            .start_sync
-            .then(|| SyncOrder::on_demand(Mode::Full, false));
+        let first = request.start_sync.then(|| SyncOrder::on_demand(Mode::Full));
         let service = self.clone();
         let written = async move {
             service.core.connections.create_connection(new).await?;
@@ -210,6 +208,19 @@ impl Change {
                 "reason": reason,
             }),
         })
+    }
+}
+
+impl StoredConnection {
+    pub(crate) fn refuse_disconnected(&self, action: &'static str) -> Result<()> {
+        if self.state == State::Disconnected {
+            return Err(Error::State {
+                id: self.id,
+                state: self.state,
+                action,
+            });
+        }
+        Ok(())
     }
 }
 

@@ -11,7 +11,7 @@ use crate::schedules::ScheduleChange;
 use crate::storage::{
     NewCredentials, NewSchedule, SealedSettings, StoredAccount, StoredConnection,
 };
-use crate::{Actor, Error, Result, Schedule, Service, State, Trigger};
+use crate::{Actor, Error, Result, Schedule, Service, Trigger};
 
 /// What to change of a connection.
 #[derive(Clone, Debug, Default)]
@@ -93,7 +93,7 @@ impl Service {
     ) -> Result<StoredConnection> {
         let core = &self.core;
         let connection = core.connection(id).await?;
-        refuse_disconnected(&connection)?;
+        connection.refuse_disconnected("reauthorizing")?;
         let schedule = core.new_schedule(&connection, schedules, actor)?;
         let factory = core.factory(&connection.system)?;
         let settings = settings.validated(&factory.info().settings)?;
@@ -125,7 +125,7 @@ impl Service {
         let core = &self.core;
         loop {
             let connection = core.connection(id).await?;
-            refuse_disconnected(&connection)?;
+            connection.refuse_disconnected("reauthorizing")?;
             let change = connection.state.after(Trigger::Authorized);
             let detail = json!({ "from": connection.state });
             let new = NewCredentials {
@@ -145,15 +145,4 @@ impl Service {
             }
         }
     }
-}
-
-fn refuse_disconnected(connection: &StoredConnection) -> Result<()> {
-    if connection.state == State::Disconnected {
-        return Err(Error::State {
-            id: connection.id,
-            state: connection.state,
-            action: "reauthorizing",
-        });
-    }
-    Ok(())
 }

@@ -26,7 +26,6 @@ pub(crate) struct Job {
     pub(crate) entities: Option<Vec<EntityName>>,
     /// Also listings that are not due.
     pub(crate) include_listings: bool,
-    pub(crate) accept_deletes: bool,
     /// Ends the run after the page that it is at.
     pub(crate) cancel: CancellationToken,
     pub(crate) progress: watch::Sender<RunProgress>,
@@ -80,7 +79,6 @@ impl Syncs for EngineSyncs {
         let mut request = RunRequest::new(job.connection, job.connector, job.mapper, job.mode);
         request.entities = job.entities;
         request.include_listings = job.include_listings;
-        request.accept_deletes = job.accept_deletes;
         request.cancel = job.cancel;
         request.progress = job.progress;
         request.turn = Some(job.turn);

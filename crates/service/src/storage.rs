@@ -5,7 +5,7 @@
 mod records;
 mod schedules;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -13,14 +13,14 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
-use wrenchtime_connector::SystemName;
-use wrenchtime_model::{ConnectionId, Resource, RunId, Timestamp};
-use wrenchtime_sync::{LifecycleEvent, RunState};
+use wrenchtime_connector::{EntityName, StreamName, SystemName};
+use wrenchtime_model::{ConnectionId, Resource, RunId, SuspicionId, Timestamp};
+use wrenchtime_sync::{Decision, LifecycleEvent, RunState, Suspicion};
 
 pub use self::records::{
-    ChangesPage, ChangesQuery, GetQuery, ListOrder, ListPage, ListQuery, QuarantinePage,
-    QuarantinePosition, QuarantineQuery, QuarantinedRow, Range, RecordCounts, RecordFilter,
-    RecordReader, RowFault, StoredRecord, SyncSnapshot,
+    ChangesPage, ChangesQuery, GetQuery, ListOrder, ListPage, ListQuery, QuarantineId,
+    QuarantinePage, QuarantinePosition, QuarantineQuery, QuarantinedRow, Range, RecordCounts,
+    RecordFilter, RecordReader, RowFault, StoredRecord, SuspicionShown, SyncSnapshot,
 };
 pub use self::schedules::{Interval, NewSchedule};
 use crate::State;
@@ -123,6 +123,34 @@ pub trait ConnectionStore: std::fmt::Debug + Send + Sync + 'static {
     /// Sets how often a connection and its resources are synced, by [`NewSchedule::over`]. Tells whether there is such a
     /// connection that is not disconnected.
     async fn set_schedule(&self, id: ConnectionId, new: NewSchedule) -> Result<bool, StorageError>;
+
+    /// Decides what stands against a listing, with the audit entry.
+    ///
+    /// Returns it as it stands then, or stood last; nothing, and nothing is written, when no such suspicion stands, or
+    /// the connection is disconnected.
+    ///
+    /// # Behavior
+    /// - Confirming twice is confirming once; the first instant stays.
+    /// - Rejecting ends it, confirmed or not.
+    /// - A run under way that raises the same suspicion anew keeps what is decided; one that raises another ends it.
+    async fn decide_suspicion(
+        &self,
+        decision: SuspicionDecision,
+    ) -> Result<Option<Suspicion>, StorageError>;
+
+    /// Lets the next run try again what is in quarantine, with the audit entry.
+    ///
+    /// Returns how many rows are tried in which way; nothing, and nothing is written, when there is no such row, or the
+    /// connection is disconnected.
+    ///
+    /// # Behavior
+    /// - Only rows that [`RecordReader::quarantine`] tells of.
+    /// - Documents that could not be mapped are shown by [`wrenchtime_sync::Storage::unmapped`] to any mapper until one
+    ///   has tried them; rows that could not be read, by [`wrenchtime_sync::Storage::unread`] until they were read again.
+    async fn retry_quarantine(
+        &self,
+        retry: QuarantineRetry,
+    ) -> Result<Option<QuarantineRetried>, StorageError>;
 
     /// Returns a connection's runs, newest first (by id, descending), before `before` where given.
     async fn runs(
@@ -352,6 +380,47 @@ pub struct NewCredentials {
     pub at: DateTime<Utc>,
     /// Who did it.
     pub audit: AuditEntry,
+}
+
+/// A decision on a suspicion.
+#[derive(Clone, PartialEq, Debug)]
+pub struct SuspicionDecision {
+    /// The connection.
+    pub connection: ConnectionId,
+    /// The suspicion.
+    pub suspicion: SuspicionId,
+    /// What is decided.
+    pub decision: Decision,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Who did it.
+    pub audit: AuditEntry,
+}
+
+/// Rows in quarantine to be tried again.
+#[derive(Clone, PartialEq, Debug)]
+pub struct QuarantineRetry {
+    /// The connection.
+    pub connection: ConnectionId,
+    /// This one; all without it.
+    pub row: Option<QuarantineId>,
+    /// The stream that lists each entity whole, as in [`QuarantineQuery::listings`].
+    pub listings: BTreeMap<EntityName, StreamName>,
+    /// Entities whose rows can be asked for by key.
+    pub rereads: BTreeSet<EntityName>,
+    /// Who wants it.
+    pub audit: AuditEntry,
+}
+
+/// How rows in quarantine are tried again.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct QuarantineRetried {
+    /// Mapped from the stored document.
+    pub mapped: u64,
+    /// Asked for by key.
+    pub read: u64,
+    /// Left to the next pass that shows them.
+    pub waiting: u64,
 }
 
 /// The end of a connection.

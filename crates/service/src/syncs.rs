@@ -14,8 +14,6 @@ use crate::{Error, Result, Service, State};
 pub struct SyncRequest {
     /// How much it reads.
     pub mode: Mode,
-    /// Somebody looked at a suspect pass and says that the rows are gone indeed.
-    pub accept_deletes: bool,
 }
 
 /// Where a connection stands, and what it does.
@@ -86,7 +84,7 @@ impl Service {
             });
         }
         self.runner.attach(id, None);
-        let order = SyncOrder::on_demand(request.mode, request.accept_deletes);
+        let order = SyncOrder::on_demand(request.mode);
         self.runner.request(id, order)
     }
 

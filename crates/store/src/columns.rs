@@ -1,13 +1,17 @@
 //! Rows as columns, and back: what both databases say the same way.
 
 use chrono::{DateTime, Utc};
+use serde_json::value::RawValue;
 use uuid::Uuid;
-use wrenchtime_connector::{RemoteKey, SortKey};
+use wrenchtime_connector::{ChangeTime, Document, EntityName, RemoteKey, SortKey, StreamName};
 use wrenchtime_model::{
     ConnectionId, EndpointId, Event, EventBody, EventType, RecordChange, RecordId, RunId,
+    SuspicionId,
 };
 use wrenchtime_service::storage::{ManagementKey, SecretHash};
-use wrenchtime_sync::{KnownRow, LifecycleEvent, Outcome, RunFinish, RunReport, RunState};
+use wrenchtime_sync::{
+    KnownRow, LifecycleEvent, Outcome, RunFinish, RunReport, RunState, StoredDocument, Suspicion,
+};
 use wrenchtime_webhooks::{Attempt, AttemptOutcome, Delivery, DeliveryId, DeliveryState};
 
 use crate::codec;
@@ -51,6 +55,42 @@ pub(crate) fn known_row(columns: KnownColumns) -> Result<KnownRow, Fault> {
     })
 }
 
+/// Entity, key, sort key, version, hash, observation, change's instant and text, and body of a document.
+pub(crate) type DocumentColumns<T> = (
+    T,
+    T,
+    T,
+    Option<T>,
+    Vec<u8>,
+    i64,
+    Option<i64>,
+    Option<T>,
+    String,
+);
+
+pub(crate) fn stored_document<T: Into<String>>(
+    columns: DocumentColumns<T>,
+) -> Result<StoredDocument, Fault> {
+    let (entity, key, sort_key, version, hash, observation, changed_at, changed_text, body) =
+        columns;
+    let body = RawValue::from_string(body).map_err(|error| Fault::Corrupt(error.to_string()))?;
+    let changed = changed_at.zip(changed_text).map(|(at, text)| {
+        let at = codec::instant(at)?;
+        let text = text.into();
+        Ok::<_, Fault>(ChangeTime { at, text })
+    });
+    let key = RemoteKey::new(key);
+    let document = Document::new(EntityName::new(entity.into()), key, body)
+        .with_version(version.map(Into::into))
+        .with_changed_at(changed.transpose()?);
+    Ok(StoredDocument {
+        document,
+        sort_key: SortKey::from_stored(sort_key),
+        hash: codec::hash(&hash)?,
+        observation,
+    })
+}
+
 /// Id, mode, beginning, end, outcome and progress of a run.
 pub(crate) type RunColumns = (Uuid, String, i64, Option<i64>, Option<String>, String);
 
@@ -69,19 +109,36 @@ pub(crate) fn run_state(columns: RunColumns) -> Result<RunState, Fault> {
     })
 }
 
-/// Returns what the log is told of a run's end, in order.
-pub(crate) fn events_at_end(
+/// Id, stream, entity, run, beginning, last finding, missing, stored and confirmation of a suspicion.
+pub(crate) type SuspicionColumns<T> = (Uuid, T, T, Uuid, i64, i64, i64, i64, Option<i64>);
+
+pub(crate) fn suspicion<T: Into<String>>(columns: SuspicionColumns<T>) -> Result<Suspicion, Fault> {
+    let (id, stream, entity, run, since, found_at, missing, stored, confirmed_at) = columns;
+    Ok(Suspicion {
+        id: SuspicionId::from_uuid(id),
+        stream: StreamName::new(stream.into()),
+        entity: EntityName::new(entity.into()),
+        run: RunId::from_uuid(run),
+        since: codec::instant(since)?,
+        found_at: codec::instant(found_at)?,
+        missing: codec::unsigned(missing)?,
+        stored: codec::unsigned(stored)?,
+        confirmed_at: confirmed_at.map(codec::instant).transpose()?,
+    })
+}
+
+/// Returns what the log is told of a run's end.
+pub(crate) fn event_at_end(
     finish: &RunFinish,
     report: &RunReport,
-) -> Result<Vec<LifecycleEvent>, Fault> {
+) -> Result<Option<LifecycleEvent>, Fault> {
     let event = match finish.outcome {
         Outcome::Complete | Outcome::Partial => Some(EventType::SyncCompleted),
         Outcome::Failed => Some(EventType::SyncFailed),
         Outcome::Cancelled => None,
     };
     let data = serde_json::to_value(report).map_err(|error| Fault::Corrupt(error.to_string()))?;
-    let end = event.map(|event| LifecycleEvent { event, data });
-    Ok(end.into_iter().chain(finish.events.clone()).collect())
+    Ok(event.map(|event| LifecycleEvent { event, data }))
 }
 
 /// Id, name, hash, making and end of a management key.

@@ -8,7 +8,7 @@ use wrenchtime_model::Resource;
 use crate::coverage::Coverage;
 use crate::ledger::Tally;
 use crate::task::{Stop, Task};
-use crate::{DocumentWrite, KnownRow, RecordWrite, Written};
+use crate::{DocumentWrite, KnownRow, RecordWrite, StoredDocument, Written};
 
 /// Documents that differ from what is stored, mapped.
 #[derive(Debug)]
@@ -31,11 +31,7 @@ impl Task<'_> {
         let rows = last_of_each(entity, rows);
         let keys: Vec<SortKey> = rows.iter().map(|(key, _)| key.clone()).collect();
         let known = self.known(entity, &keys).await?;
-        let judge = Judge {
-            connection: self.request.connection,
-            mapper: std::sync::Arc::clone(&self.request.mapper),
-            covered,
-        };
+        let judge = self.judge(covered);
         let mut batch = Batch {
             writes: Vec::new(),
             tally: Tally::new(entity),
@@ -48,10 +44,42 @@ impl Task<'_> {
             }
             batch
         });
-        judged.await.map_err(|error| {
-            let message = "map a page: the mapping broke off";
-            Stop::Fault(Error::new(ErrorKind::Protocol, message).with_source(error))
-        })
+        judged.await.map_err(broke_off)
+    }
+
+    /// Maps stored documents of an entity again.
+    pub(crate) async fn map_again(
+        &self,
+        entity: &EntityInfo,
+        documents: Vec<StoredDocument>,
+    ) -> Result<Batch, Stop> {
+        let judge = self.judge(None);
+        let mut tally = Tally::new(entity);
+        let mapped = tokio::task::spawn_blocking(move || {
+            let map = |stored: StoredDocument| DocumentWrite {
+                written: judge.map(&stored.document).0,
+                document: stored.document,
+                sort_key: stored.sort_key,
+                hash: stored.hash,
+                observation: stored.observation,
+            };
+            documents.into_iter().map(map).collect::<Vec<_>>()
+        });
+        let writes = mapped.await.map_err(broke_off)?;
+        for write in &writes {
+            if matches!(write.written, Written::Quarantined { .. }) {
+                tally.quarantined(&[]);
+            }
+        }
+        Ok(Batch { writes, tally })
+    }
+
+    fn judge(&self, covered: Option<Coverage>) -> Judge {
+        Judge {
+            connection: self.request.connection,
+            mapper: std::sync::Arc::clone(&self.request.mapper),
+            covered,
+        }
     }
 
     /// Returns what is stored of some rows, by key.
@@ -70,6 +98,11 @@ impl Task<'_> {
         let by_key = rows.into_iter().map(|row| (row.sort_key.clone(), row));
         Ok(by_key.collect())
     }
+}
+
+fn broke_off(error: tokio::task::JoinError) -> Stop {
+    let message = "map a page: the mapping broke off";
+    Stop::Fault(Error::new(ErrorKind::Protocol, message).with_source(error))
 }
 
 /// A row may stand on a page twice. The last one counts, where it stands.
@@ -142,8 +175,9 @@ impl Judge {
         };
         match records {
             Err(error) => {
+                let by = self.mapper.version().to_owned();
                 let reason = error.reason;
-                (Written::Quarantined { reason }, Vec::new())
+                (Written::Quarantined { by, reason }, Vec::new())
             }
             Ok(records) => {
                 let resources = records.iter().map(|record| record.resource).collect();

@@ -1,10 +1,14 @@
 //! What the streams of changes should have told already, and so whether a listing's news is drift.
 
-use chrono::{DateTime, Utc};
-use wrenchtime_connector::{Bound, Document, Role, StreamInfo};
+use std::collections::BTreeMap;
 
-use crate::KnownRow;
+use chrono::{DateTime, Utc};
+use serde_json::json;
+use wrenchtime_connector::{Bound, Document, Role, StreamInfo};
+use wrenchtime_model::{EventType, Resource};
+
 use crate::plan::EntityPlan;
+use crate::{KnownRow, LifecycleEvent};
 
 /// How far the streams of changes of an entity have been read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -60,4 +64,25 @@ impl EntityPlan {
             whole: !first.unseen.iter().any(by_none),
         })
     }
+}
+
+/// Tells that streams of changes did not tell everything; nothing where they did.
+pub(crate) fn drift(
+    listing: &StreamInfo,
+    rows: &BTreeMap<Resource, u64>,
+) -> Option<LifecycleEvent> {
+    let rows: BTreeMap<_, _> = rows.iter().filter(|(_, rows)| **rows > 0).collect();
+    if rows.is_empty() {
+        return None;
+    }
+    let stream = listing.name.as_str();
+    tracing::error!(
+        stream,
+        ?rows,
+        "the copy had drifted from the source; it is as the source again"
+    );
+    Some(LifecycleEvent {
+        event: EventType::SystemError,
+        data: json!({ "code": "drift", "stream": stream, "rows": rows }),
+    })
 }

@@ -1,17 +1,18 @@
 //! The door: a run from taking the connection over to its report.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use wrenchtime_connector::{Clock, Connector, EntityName, Error, Mapper};
+use wrenchtime_connector::{Clock, Connector, EntityName, Error, Mapper, StreamName};
 use wrenchtime_model::{ConnectionId, RunId};
 
 use crate::flight::Budget;
-use crate::plan::Plan;
+use crate::plan::{Plan, Standing};
 use crate::task::Task;
-use crate::{Mode, NewRun, RunProgress, RunReport, Storage, StorageError, Turn};
+use crate::{Mode, NewRun, RunProgress, RunReport, Storage, StorageError, StreamState, Turn};
 
 /// Keeps copies of sources fresh: one run at a time for each connection, as many connections as there are callers.
 #[derive(Clone, Debug)]
@@ -73,8 +74,6 @@ pub struct RunRequest {
     pub entities: Option<Vec<EntityName>>,
     /// Listings are read although they are not due.
     pub include_listings: bool,
-    /// Somebody looked at a suspect pass and says that the rows are gone indeed. Includes listings.
-    pub accept_deletes: bool,
     /// The run's turn, where runs take turns. Without one it works as if it were alone.
     pub turn: Option<Turn>,
     /// Ends the run after the page that is being written. The next run goes on from there.
@@ -98,7 +97,6 @@ impl RunRequest {
             mode,
             entities: None,
             include_listings: false,
-            accept_deletes: false,
             turn: None,
             cancel: CancellationToken::new(),
             progress: watch::Sender::new(RunProgress::default()),
@@ -183,9 +181,30 @@ impl Engine {
         let start = self.storage.begin_run(&fence, asked).await?;
         let states = self.storage.stream_states(request.connection).await?;
         let resumed = start.run.id != resumed_unless;
-        let plan = Plan::new(self, &request, &start.run, resumed, states);
+        let standing = Standing {
+            confirmed: self.confirmed(request.connection, &states).await?,
+            states,
+        };
+        let plan = Plan::new(self, &request, (&start.run, resumed), standing);
         let task = Task::new(self, &request, fence, &start, &plan);
-        let halt = task.read(plan).await;
+        let halt = match task.retry().await {
+            Ok(()) => task.read(plan).await,
+            Err(stop) => Some(stop),
+        };
         task.finish(halt).await
+    }
+
+    /// Returns the suspect streams whose missing rows were said to be gone.
+    async fn confirmed(
+        &self,
+        connection: ConnectionId,
+        states: &BTreeMap<StreamName, StreamState>,
+    ) -> Result<BTreeSet<StreamName>, StorageError> {
+        if !states.values().any(|state| state.suspect) {
+            return Ok(BTreeSet::new());
+        }
+        let suspicions = self.storage.suspicions(connection).await?.into_iter();
+        let confirmed = suspicions.filter(|suspicion| suspicion.confirmed_at.is_some());
+        Ok(confirmed.map(|suspicion| suspicion.stream).collect())
     }
 }

@@ -50,15 +50,6 @@ impl Ledger {
         }
     }
 
-    /// Returns how many rows of each resource drifted, of those that have any.
-    pub(crate) fn drifted(&self) -> BTreeMap<Resource, u64> {
-        let resources = self.progress.resources.iter();
-        resources
-            .filter(|(_, counts)| counts.drifted > 0)
-            .map(|(resource, counts)| (*resource, counts.drifted))
-            .collect()
-    }
-
     pub(crate) fn nothing_quarantined(&self) -> bool {
         let mut counts = self.progress.resources.values();
         counts.all(|counts| counts.quarantined == 0)

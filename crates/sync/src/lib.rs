@@ -17,18 +17,22 @@ mod metrics;
 mod opening;
 mod pass;
 mod plan;
+mod retry;
 mod run;
 mod storage;
 mod stubs;
+mod suspicion;
 mod task;
 mod turns;
 
 pub use engine::{Engine, EngineOptions, RunError, RunRequest};
 pub use memory::{Fault, MemoryDocument, MemoryRecord, MemoryStorage, Writes};
+pub use retry::rereads;
 pub use run::{Counts, Mode, Outcome, RunProgress, RunReport};
 pub use storage::{
     Absence, DocumentWrite, EventClock, Fence, KnownRow, LifecycleEvent, Marks, NewRun, PageCommit,
     PageOutcome, Pass, RecordWrite, Removal, RunFinish, RunStart, RunState, Storage, StorageError,
-    StoredRange, StreamState, Written,
+    StoredDocument, StoredRange, StreamState, UnmappedQuery, Written,
 };
+pub use suspicion::{Decision, Judgement, Suspicion};
 pub use turns::{Turn, Turns, Urgency};

@@ -4,12 +4,14 @@ use std::collections::HashSet;
 
 use serde_json::json;
 use wrenchtime_connector::{EntityInfo, RemoteKey, SortKey, StreamInfo};
-use wrenchtime_model::EventType;
+use wrenchtime_model::{EventType, SuspicionId};
 
 use crate::flight;
 use crate::ledger::Tally;
 use crate::task::{Content, Stop, Task};
-use crate::{Absence, KnownRow, LifecycleEvent, Marks, Pass, StoredRange, StreamState};
+use crate::{
+    Absence, Judgement, KnownRow, LifecycleEvent, Marks, Pass, StoredRange, StreamState, Suspicion,
+};
 
 /// How many stored rows are looked at in one go.
 const BATCH: u32 = 500;
@@ -66,8 +68,8 @@ impl Comparison<'_> {
                     .map_or_else(|| largest.clone(), |position| position.max(largest.clone())),
             );
         }
-        // An empty pass is suspect as a whole: no need to mark every row.
-        let empty = pass.rows == 0 && !task.request.accept_deletes;
+        // Of an empty pass every row is missing: no need to mark them.
+        let empty = pass.rows == 0;
         let nothing_passed = pass.position.is_none() && !shown.last;
         if pass.blind || empty || nothing_passed {
             return Ok(Marks::None);
@@ -120,23 +122,38 @@ impl Comparison<'_> {
         })
     }
 
-    /// Takes rows out of the copy that a complete pass did not show. Returns whether the pass can be believed.
+    /// Takes rows out of the copy that a complete pass did not show, unless it cannot be believed.
     pub(crate) async fn settle(
         &self,
         task: &Task<'_>,
         pass: &Pass,
         state: &StreamState,
-    ) -> Result<Verdict, Stop> {
+    ) -> Result<Judged, Stop> {
         let absence = self.absence(pass);
         let storage = &task.engine.storage;
-        let counts = storage
-            .count_missing(task.request.connection, &absence)
-            .await?;
-        let verdict = self.verdict(task, pass, counts).await;
-        if verdict == Verdict::Settled && counts.0 > 0 {
+        let connection = task.request.connection;
+        let (missing, stored) = storage.count_missing(connection, &absence).await?;
+        let standing = self.standing(task).await?;
+        let shown = match &standing {
+            Some(one) => storage.count_suspect(connection, &absence, one.id).await?,
+            None => 0,
+        };
+        let confirmed = standing.as_ref().is_some_and(is_confirmed);
+        let loss = Loss {
+            missing,
+            stored,
+            is_empty: pass.rows == 0,
+        };
+        // As if the rows that are gone for sure were gone already.
+        let is_suspect = loss.without(if confirmed { shown } else { 0 }).is_suspect();
+        if is_suspect {
+            let standing = standing.map(|one| (one, shown == missing));
+            return Ok(self.doubt(task, (&loss, Some(absence)), standing).await);
+        }
+        if missing > 0 {
             self.take_out(task, &absence, state).await?;
         }
-        Ok(verdict)
+        Ok(Judged::settled(standing.is_some()))
     }
 
     /// Judges a complete pass in which absence proves nothing, for the sake of what its rows are joined into: by how
@@ -146,57 +163,100 @@ impl Comparison<'_> {
         task: &Task<'_>,
         pass: &Pass,
         deleted: u64,
-    ) -> Result<Verdict, Stop> {
+    ) -> Result<Judged, Stop> {
         let absence = self.absence(pass);
         let storage = &task.engine.storage;
         // All that was shown is stored by now, but for rows that could not be read.
         let (_, stored) = storage
             .count_missing(task.request.connection, &absence)
             .await?;
-        let missing = stored.saturating_sub(pass.rows.saturating_sub(deleted));
-        Ok(self.verdict(task, pass, (missing, stored)).await)
+        let loss = Loss {
+            missing: stored.saturating_sub(pass.rows.saturating_sub(deleted)),
+            stored,
+            is_empty: pass.rows == 0,
+        };
+        let standing = self.standing(task).await?;
+        if !loss.is_suspect() {
+            return Ok(Judged::settled(standing.is_some()));
+        }
+        let confirmed = standing.as_ref().filter(|one| is_confirmed(one));
+        let accepted = confirmed.map_or(0, |one| one.missing.min(loss.missing));
+        if !loss.without(accepted).is_suspect() {
+            // The rows stay until a pass proves that they are gone, and so does what was said of them.
+            return Ok(Judged::settled(false));
+        }
+        let standing = standing.map(|one| {
+            let as_many = loss.missing <= one.missing;
+            (one, as_many)
+        });
+        Ok(self.doubt(task, (&loss, None), standing).await)
     }
 
     fn absence(&self, pass: &Pass) -> Absence {
         Absence {
             run: pass.run,
             entity: self.entity.name.clone(),
-            by_seen: !self.stream.sorted,
+            // An empty pass marks nothing: it missed all there is.
+            by_seen: !self.stream.sorted || pass.rows == 0,
             observation: pass.observation,
         }
     }
 
-    async fn verdict(
-        &self,
-        task: &Task<'_>,
-        pass: &Pass,
-        (missing, stored): (u64, u64),
-    ) -> Verdict {
-        let empty = pass.rows == 0 && stored > 0;
-        if task.request.accept_deletes || !(is_suspect(missing, stored) || empty) {
-            return Verdict::Settled;
-        }
-        let missing = if empty { stored } else { missing };
-        self.complain(task, missing, stored).await;
-        Verdict::Suspect
+    async fn standing(&self, task: &Task<'_>) -> Result<Option<Suspicion>, Stop> {
+        let storage = &task.engine.storage;
+        let all = storage.suspicions(task.request.connection).await?;
+        let name = &self.stream.name;
+        Ok(all.into_iter().find(|one| one.stream == *name))
     }
 
-    async fn complain(&self, task: &Task<'_>, missing: u64, stored: u64) {
+    /// Puts the listing under suspicion. What stands comes with whether it has shown all that is missing.
+    async fn doubt(
+        &self,
+        task: &Task<'_>,
+        (loss, absence): (&Loss, Option<Absence>),
+        standing: Option<(Suspicion, bool)>,
+    ) -> Judged {
+        let Loss {
+            missing, stored, ..
+        } = *loss;
         let name = &self.stream.name;
         let words = format!(
             "{missing} of {stored} stored rows were not listed, too many to believe: none was removed. Look at the \
-             source; if they are gone indeed, sync again with `accept_deletes`"
+             source, then confirm that they are gone or reject it"
         );
-        let data = json!({
-            "code": "suspect_run",
-            "stream": name.as_str(),
-            "entity": self.entity.name.as_str(),
-            "missing": missing,
-            "stored": stored,
-        });
-        let event = EventType::SystemError;
-        let event = LifecycleEvent { event, data };
-        task.complain(name, words, event).await;
+        task.fault(name, words).await;
+        let now = task.engine.clock.now();
+        let since = standing.as_ref().map_or(now, |(one, _)| one.since);
+        let same = standing
+            .filter(|(one, has_shown)| *has_shown && !is_confirmed(one))
+            .map(|(one, _)| one.id);
+        let verdict = Verdict::Suspect;
+        if absence.is_none() && same.is_some() {
+            return Judged {
+                verdict,
+                judgement: Judgement::Keep,
+                event: None,
+            };
+        }
+        let suspicion = Suspicion {
+            id: same.unwrap_or_else(SuspicionId::new),
+            stream: name.clone(),
+            entity: self.entity.name.clone(),
+            run: task.run,
+            since,
+            found_at: now,
+            missing,
+            stored,
+            confirmed_at: None,
+        };
+        Judged {
+            verdict,
+            event: same.is_none().then(|| told(&suspicion)),
+            judgement: Judgement::Raise {
+                suspicion,
+                missing: absence,
+            },
+        }
     }
 
     async fn take_out(
@@ -259,6 +319,29 @@ impl Comparison<'_> {
     }
 }
 
+/// What comes of looking at a complete pass.
+#[derive(Debug)]
+pub(crate) struct Judged {
+    pub(crate) verdict: Verdict,
+    pub(crate) judgement: Judgement,
+    pub(crate) event: Option<LifecycleEvent>,
+}
+
+impl Judged {
+    fn settled(lifts: bool) -> Self {
+        let judgement = if lifts {
+            Judgement::Lift
+        } else {
+            Judgement::Keep
+        };
+        Self {
+            verdict: Verdict::Settled,
+            judgement,
+            event: None,
+        }
+    }
+}
+
 /// Whether a complete pass can be believed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Verdict {
@@ -266,6 +349,47 @@ pub(crate) enum Verdict {
     Settled,
     /// So much is missing that an operator has to say.
     Suspect,
+    /// It says nothing of that: what was doubted is doubted still.
+    Open,
+}
+
+/// What a complete pass did not show.
+#[derive(Clone, Copy, Debug)]
+struct Loss {
+    missing: u64,
+    stored: u64,
+    is_empty: bool,
+}
+
+impl Loss {
+    fn without(self, gone: u64) -> Self {
+        Self {
+            missing: self.missing.saturating_sub(gone),
+            stored: self.stored.saturating_sub(gone),
+            ..self
+        }
+    }
+
+    fn is_suspect(self) -> bool {
+        is_suspect(self.missing, self.stored) || (self.is_empty && self.stored > 0)
+    }
+}
+
+fn is_confirmed(suspicion: &Suspicion) -> bool {
+    suspicion.confirmed_at.is_some()
+}
+
+fn told(suspicion: &Suspicion) -> LifecycleEvent {
+    let data = json!({
+        "code": "suspect_run",
+        "suspicion": suspicion.id,
+        "stream": suspicion.stream.as_str(),
+        "entity": suspicion.entity.as_str(),
+        "missing": suspicion.missing,
+        "stored": suspicion.stored,
+    });
+    let event = EventType::SystemError;
+    LifecycleEvent { event, data }
 }
 
 /// Tells whether more than 10 % and more than 10 rows are missing.

@@ -8,12 +8,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use serde_json::value::RawValue;
-use wrenchtime_connector::{Clock, Document, EntityName, RowIssue, SortKey, StreamName};
-use wrenchtime_model::{ConnectionId, Envelope, Event, Resource};
+use wrenchtime_connector::{Clock, Document, EntityName, RemoteKey, RowIssue, SortKey, StreamName};
+use wrenchtime_model::{ConnectionId, Envelope, Event, Resource, SuspicionId};
 
 use crate::{
-    Absence, Fence, KnownRow, NewRun, PageCommit, PageOutcome, Removal, RunFinish, RunReport,
-    RunStart, Storage, StorageError, StoredRange, StreamState,
+    Absence, Decision, Fence, KnownRow, NewRun, PageCommit, PageOutcome, Removal, RunFinish,
+    RunReport, RunStart, Storage, StorageError, StoredDocument, StoredRange, StreamState,
+    Suspicion, UnmappedQuery,
 };
 use copy::ConnectionCopy;
 
@@ -54,6 +55,8 @@ pub struct MemoryDocument {
     pub row: KnownRow,
     /// Why it could not be mapped, if so.
     pub quarantined: Option<String>,
+    /// The mapper's version that could not map it; empty when it is to be tried again by any.
+    pub tried_by: String,
 }
 
 /// How much was written, over all connections.
@@ -113,6 +116,31 @@ impl MemoryStorage {
     /// Returns the rows of a connection that could not be read when they were last met.
     pub fn issues(&self, connection: ConnectionId) -> Vec<RowIssue> {
         self.read(connection, |copy| copy.issues.values().cloned().collect())
+    }
+
+    /// Returns the keys of the rows that a suspicion shows, in their order.
+    pub fn suspects(&self, connection: ConnectionId, suspicion: SuspicionId) -> Vec<RemoteKey> {
+        self.read(connection, |copy| copy.suspects(suspicion))
+    }
+
+    /// Decides a suspicion. Returns it as it stands then or stood last, or nothing when no such one stands.
+    pub fn decide(
+        &self,
+        connection: ConnectionId,
+        suspicion: SuspicionId,
+        decision: Decision,
+    ) -> Option<Suspicion> {
+        let now = self.clock.now();
+        let mut state = self.lock();
+        let copy = state.copies.get_mut(&connection)?;
+        copy.decide(suspicion, decision, now)
+    }
+
+    /// Lets the next run try again all of a connection's rows that could not be read or mapped.
+    pub fn retry_all(&self, connection: ConnectionId) {
+        if let Some(copy) = self.lock().copies.get_mut(&connection) {
+            copy.retry_all();
+        }
     }
 
     /// Returns how much was written so far.
@@ -270,6 +298,22 @@ impl Storage for MemoryStorage {
         self.ask(connection, |copy| copy.count_missing(absence))
     }
 
+    async fn suspicions(&self, connection: ConnectionId) -> Result<Vec<Suspicion>, StorageError> {
+        self.ask(connection, |copy| {
+            let suspicions = copy.suspicions.values();
+            suspicions.map(|(suspicion, _)| suspicion.clone()).collect()
+        })
+    }
+
+    async fn count_suspect(
+        &self,
+        connection: ConnectionId,
+        absence: &Absence,
+        suspicion: SuspicionId,
+    ) -> Result<u64, StorageError> {
+        self.ask(connection, |copy| copy.count_suspect(absence, suspicion))
+    }
+
     async fn missing(
         &self,
         connection: ConnectionId,
@@ -283,6 +327,21 @@ impl Storage for MemoryStorage {
             let rows = copy.missing(absence).filter(behind);
             rows.take(limit).cloned().collect()
         })
+    }
+
+    async fn unmapped(
+        &self,
+        connection: ConnectionId,
+        query: UnmappedQuery,
+    ) -> Result<Vec<StoredDocument>, StorageError> {
+        self.ask(connection, |copy| copy.unmapped(&query))
+    }
+
+    async fn unread(
+        &self,
+        connection: ConnectionId,
+    ) -> Result<Vec<(EntityName, RemoteKey)>, StorageError> {
+        self.ask(connection, |copy| copy.unread.iter().cloned().collect())
     }
 
     async fn remove(&self, fence: &Fence, removal: Removal) -> Result<PageOutcome, StorageError> {

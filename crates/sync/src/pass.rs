@@ -1,17 +1,18 @@
 //! One pass over one stream: page after page, each committed with the checkpoint behind it.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use wrenchtime_connector::{
     ChangeTime, Cursor, Error, ErrorKind, Items, Next, Page, PageRequest, Role, RowIssue, SortKey,
     StreamInfo,
 };
+use wrenchtime_model::Resource;
 
 use crate::admission::Admission;
 use crate::bound;
-use crate::coverage::Coverage;
 use crate::circle::LoopGuard;
+use crate::coverage::{self, Coverage};
 use crate::fetch::{Held, Observed};
 use crate::ledger::Tally;
 use crate::listing::{Comparison, Shown, Verdict};
@@ -94,6 +95,8 @@ struct Reading<'a> {
     flawed: bool,
     /// How many rows were shown that bear a mark of deletion.
     deleted: u64,
+    /// How many rows of each resource were otherwise than the streams of changes should have made them.
+    drifted: BTreeMap<Resource, u64>,
     /// Until when time was counted.
     counted: DateTime<Utc>,
     /// How many pages were committed.
@@ -133,6 +136,7 @@ impl<'a> Reading<'a> {
             again,
             flawed,
             deleted: 0,
+            drifted: BTreeMap::new(),
             task,
             plan,
             stream,
@@ -185,24 +189,35 @@ impl<'a> Reading<'a> {
     /// Writes the last page and ends the pass.
     async fn last_page(&mut self, read: Observed<Held>, token: Option<String>) -> Result<(), Stop> {
         let before = self.checkpoint();
-        let content = self.take(read, true).await?;
+        let mut content = self.take(read, true).await?;
         let proves = self.compares && !self.pass.blind && !self.again;
         if !proves && !self.plan.is_relied_on(self.stream) {
-            let state = self.after(token, Verdict::Settled);
+            let state = self.after(token, Verdict::Open);
+            content
+                .events
+                .extend(coverage::drift(self.stream, &self.drifted));
             return self.commit(state, content).await;
         }
         // Until the rows that are gone are taken out, the last page counts as not yet read.
         self.commit(before.clone(), content).await?;
         let (comparison, pass) = (self.comparison(), &self.pass);
-        let verdict = if proves {
+        let judged = if proves {
             comparison.settle(self.task, pass, &before).await?
         } else {
             comparison.judge(self.task, pass, self.deleted).await?
         };
-        let state = self.after(token, verdict);
+        let state = self.after(token, judged.verdict);
         let mut tally = Tally::new(&self.plan.entity);
         tally.seconds(self.elapsed());
-        self.commit(state, Content::new(tally)).await
+        let mut content = Content::new(tally);
+        content
+            .events
+            .extend(coverage::drift(self.stream, &self.drifted));
+        if !self.again {
+            content.judgement = judged.judgement;
+            content.events.extend(judged.event);
+        }
+        self.commit(state, content).await
     }
 
     /// Where the stream stands after its last page.
@@ -210,10 +225,14 @@ impl<'a> Reading<'a> {
         if self.again {
             return self.left();
         }
-        let believed = verdict == Verdict::Settled;
+        let suspect = match verdict {
+            Verdict::Settled => false,
+            Verdict::Suspect => true,
+            Verdict::Open => self.stored.suspect,
+        };
         StreamState {
-            suspect: !believed,
-            ..self.ended(token.filter(|_| believed && !self.pass.blind))
+            suspect,
+            ..self.ended(token.filter(|_| !suspect && !self.pass.blind))
         }
     }
 
@@ -252,6 +271,9 @@ impl<'a> Reading<'a> {
             .complete((page.items, read.observation), covered, &mut admission)
             .await?;
         let mut content = Content::new(batch.tally);
+        for (resource, counts) in content.tally.counts() {
+            *self.drifted.entry(*resource).or_default() += counts.drifted;
+        }
         content.documents = batch.writes;
         content.pages = 1;
         content.expected = page.total.filter(|_| self.pages == 0 && !self.told_total());
@@ -397,7 +419,7 @@ impl<'a> Reading<'a> {
             bound: bound::after_pass(self.stream, stored, &self.pass, token),
             mapped_by: self.task.request.mapper.version().to_owned(),
             pass: None,
-            suspect: false,
+            suspect: self.stored.suspect,
             // The marks of another run's listing are lost, so one from the beginning is still due.
             completed_at: if is_whole {
                 Some(self.task.engine.clock.now())

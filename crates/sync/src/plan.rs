@@ -42,18 +42,26 @@ pub(crate) struct EntityPlan {
     lost: BTreeSet<StreamName>,
 }
 
+/// Where a connection's streams stand before a run.
+#[derive(Debug)]
+pub(crate) struct Standing {
+    pub(crate) states: BTreeMap<StreamName, StreamState>,
+    /// Suspect ones whose missing rows were said to be gone.
+    pub(crate) confirmed: BTreeSet<StreamName>,
+}
+
 impl Plan {
-    /// Decides what to read.
+    /// Decides what to read, for a run that begins or is gone on with.
     pub(crate) fn new(
         engine: &Engine,
         request: &RunRequest,
-        run: &RunState,
-        resumed: bool,
-        mut states: BTreeMap<StreamName, StreamState>,
+        (run, resumed): (&RunState, bool),
+        mut standing: Standing,
     ) -> Self {
         let info = request.connector.info();
         let due = Due {
-            all: run.mode == Mode::Full || request.include_listings || request.accept_deletes,
+            all: run.mode == Mode::Full || request.include_listings,
+            confirmed: standing.confirmed,
             interval: engine.options.listing_interval,
             now: engine.clock.now(),
         };
@@ -67,7 +75,8 @@ impl Plan {
             .map(|wave| {
                 let entities = wave.iter().map(|entity| {
                     let joined = relied_on.contains(&entity.name);
-                    EntityPlan::new((entity, joined), (run.mode, ended_by), &due, &mut states)
+                    let states = &mut standing.states;
+                    EntityPlan::new((entity, joined), (run.mode, ended_by), &due, states)
                 });
                 entities.collect()
             })
@@ -226,6 +235,7 @@ impl EntityPlan {
 
 struct Due {
     all: bool,
+    confirmed: BTreeSet<StreamName>,
     interval: Duration,
     now: DateTime<Utc>,
 }
@@ -240,6 +250,7 @@ impl Due {
         self.all
             || stream.cursor == CursorKind::Token
             || state.pass.is_some()
+            || (state.suspect && self.confirmed.contains(&stream.name))
             || since >= interval
             // The clock was set back: better too early than never.
             || since < TimeDelta::zero()

@@ -13,9 +13,9 @@ use wrenchtime_connector::{
     Bound, ChangeTime, Cursor, Document, EntityName, Mapped, RemoteKey, RowIssue, SortKey,
     StreamName,
 };
-use wrenchtime_model::{ConnectionId, EventType, Resource, RunId, Timestamp};
+use wrenchtime_model::{ConnectionId, EventType, Resource, RunId, SuspicionId, Timestamp};
 
-use crate::{Mode, Outcome, RunProgress, RunReport};
+use crate::{Judgement, Mode, Outcome, RunProgress, RunReport, Suspicion};
 
 /// Keeps documents, records, the event log and checkpoints.
 #[async_trait]
@@ -52,7 +52,8 @@ pub trait Storage: std::fmt::Debug + Send + Sync + 'static {
         range: StoredRange,
     ) -> Result<Vec<KnownRow>, StorageError>;
 
-    /// Writes a page: its documents, records, events, marks, progress and the stream's checkpoint.
+    /// Writes a page: its documents, records, events, marks, progress, the stream's checkpoint, and what it says of
+    /// the suspicion against the stream.
     ///
     /// # Behavior
     /// - A document older than the stored one by observation is left out and counted as stale.
@@ -61,6 +62,9 @@ pub trait Storage: std::fmt::Debug + Send + Sync + 'static {
     /// - Records that a document made before and does not make now are gone.
     /// - A deleted document makes no records: those it made are gone.
     /// - A quarantined document leaves the records that it made as they were.
+    /// - The commit's own events stand behind those of its records.
+    /// - A suspicion that is raised takes the rows that its [`Absence`] misses at that moment under suspicion, in
+    ///   place of those before. [`Judgement::Raise`] tells when a decision outlasts it.
     async fn commit(&self, fence: &Fence, commit: PageCommit) -> Result<PageOutcome, StorageError>;
 
     /// Counts the rows that a listing did not show, and all that are stored and not gone.
@@ -71,6 +75,18 @@ pub trait Storage: std::fmt::Debug + Send + Sync + 'static {
         connection: ConnectionId,
         absence: &Absence,
     ) -> Result<(u64, u64), StorageError>;
+
+    /// Returns the suspicions that stand against streams of the connection, with what is decided of them.
+    async fn suspicions(&self, connection: ConnectionId) -> Result<Vec<Suspicion>, StorageError>;
+
+    /// Counts those of the rows that a listing did not show which this suspicion has shown. A row that was read since
+    /// then came back, and is not counted.
+    async fn count_suspect(
+        &self,
+        connection: ConnectionId,
+        absence: &Absence,
+        suspicion: SuspicionId,
+    ) -> Result<u64, StorageError>;
 
     /// Returns rows that a listing did not show, in key order, behind `after`.
     async fn missing(
@@ -84,11 +100,26 @@ pub trait Storage: std::fmt::Debug + Send + Sync + 'static {
     /// Marks rows as gone, with their records and events, unless they were observed later than the removal.
     async fn remove(&self, fence: &Fence, removal: Removal) -> Result<PageOutcome, StorageError>;
 
+    /// Returns documents that could not be mapped and were tried by another version of the mapper, in any order.
+    ///
+    /// Those that somebody wants to be tried again are among them, whichever version it was; those that are gone are not.
+    async fn unmapped(
+        &self,
+        connection: ConnectionId,
+        query: UnmappedQuery,
+    ) -> Result<Vec<StoredDocument>, StorageError>;
+
+    /// Returns rows that could not be read and that somebody wants to be read again, by entity, a thousand at most.
+    async fn unread(
+        &self,
+        connection: ConnectionId,
+    ) -> Result<Vec<(EntityName, RemoteKey)>, StorageError>;
+
     /// Ends a run: its outcome, its events, and nothing left of its marks.
     ///
     /// # Behavior
     /// - Writes `sync.completed` when the outcome is complete or partial, `sync.failed` when it is failed, nothing
-    ///   when it is cancelled, each with the report as data; then the finish's own events.
+    ///   when it is cancelled, each with the report as data.
     /// - A run that ends cancelled stays resumable: its checkpoints stay.
     async fn finish_run(&self, fence: &Fence, finish: RunFinish)
     -> Result<RunReport, StorageError>;
@@ -176,7 +207,7 @@ pub struct StreamState {
     pub pass: Option<Pass>,
     /// When the last complete pass ended, by this machine's clock.
     pub completed_at: Option<DateTime<Utc>>,
-    /// In that pass too many rows were missing to believe it.
+    /// Too many rows were missing to believe the last pass that could tell. What relies on the stream waits.
     pub suspect: bool,
 }
 
@@ -201,6 +232,30 @@ pub struct Pass {
     pub rows: u64,
     /// Rows were met whose key could not be read: absence proves nothing.
     pub blind: bool,
+}
+
+/// Asks for documents that could not be mapped.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UnmappedQuery {
+    /// Of one of these entities.
+    pub entities: Vec<EntityName>,
+    /// Tried by another version of the mapper than this one.
+    pub not_by: String,
+    /// How many at most.
+    pub limit: u32,
+}
+
+/// A document as it was last read.
+#[derive(Clone, Debug)]
+pub struct StoredDocument {
+    /// The row.
+    pub document: Document,
+    /// Its key as sorted.
+    pub sort_key: SortKey,
+    /// [`Document::hash`].
+    pub hash: [u8; 32],
+    /// The observation of the read.
+    pub observation: i64,
 }
 
 /// What is stored of a row.
@@ -252,8 +307,15 @@ pub struct PageCommit {
     pub documents: Vec<DocumentWrite>,
     /// Rows that could not be read.
     pub issues: Vec<RowIssue>,
+    /// Rows that were asked for again because they could not be read: what was told of them before is void. Those that
+    /// still cannot be read are among the issues.
+    pub reread: Vec<RemoteKey>,
     /// What a listing saw or missed.
     pub marks: Marks,
+    /// What it says of the suspicion against the stream.
+    pub judgement: Judgement,
+    /// What else is to be told: that rows are suspect, for example.
+    pub events: Vec<LifecycleEvent>,
     /// Record events are part of the connection's first sync.
     pub initial: bool,
     /// The run's progress without what this commit itself changes: the store adds its own [`PageOutcome`] to it.
@@ -287,6 +349,8 @@ pub enum Written {
     },
     /// It could not be mapped.
     Quarantined {
+        /// The mapper's version.
+        by: String,
         /// Why.
         reason: String,
     },
@@ -352,8 +416,6 @@ pub struct RunFinish {
     pub finished_at: DateTime<Utc>,
     /// All that it did.
     pub progress: RunProgress,
-    /// What else is to be told: a suspect pass, for example.
-    pub events: Vec<LifecycleEvent>,
 }
 
 /// Something to be written into the event log that is no record's change.

@@ -1,19 +1,16 @@
 //! One run under way: what its streams share, and how it ends.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::pin::Pin;
-use std::sync::Mutex as StdMutex;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use futures_util::StreamExt;
-use serde_json::json;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use wrenchtime_connector::{
-    Context, EntityInfo, Error, ErrorKind, RowIssue, SortKey, StreamInfo, StreamName,
+    Context, EntityInfo, Error, ErrorKind, RemoteKey, RowIssue, SortKey, StreamInfo, StreamName,
 };
-use wrenchtime_model::{EventType, Resource, RunId};
+use wrenchtime_model::RunId;
 
 use crate::admission::Admission;
 use crate::bound::SourceClock;
@@ -22,8 +19,8 @@ use crate::ledger::{Ledger, Tally};
 use crate::pass::{self, Passed};
 use crate::plan::{EntityPlan, Plan};
 use crate::{
-    DocumentWrite, Engine, Fence, LifecycleEvent, Marks, Mode, Outcome, PageCommit, Removal,
-    RunError, RunFinish, RunReport, RunRequest, RunStart, StorageError, StreamState,
+    DocumentWrite, Engine, Fence, Judgement, LifecycleEvent, Marks, Mode, Outcome, PageCommit,
+    Removal, RunError, RunFinish, RunReport, RunRequest, RunStart, StorageError, StreamState,
 };
 
 /// A run under way.
@@ -41,7 +38,6 @@ pub(crate) struct Task<'a> {
     observed: AtomicI64,
     /// Held across a commit, so that the progress stored with it is that of all commits before it.
     ledger: Mutex<Ledger>,
-    events: StdMutex<Vec<LifecycleEvent>>,
 }
 
 /// Why something did not come to its end.
@@ -79,7 +75,10 @@ pub(crate) struct Content {
     pub(crate) tally: Tally,
     pub(crate) documents: Vec<DocumentWrite>,
     pub(crate) issues: Vec<RowIssue>,
+    pub(crate) reread: Vec<RemoteKey>,
     pub(crate) marks: Marks,
+    pub(crate) judgement: Judgement,
+    pub(crate) events: Vec<LifecycleEvent>,
     /// Pages that are complete with it: one, or none.
     pub(crate) pages: u64,
     /// How many rows its stream has, told once.
@@ -94,7 +93,10 @@ impl Content {
             tally,
             documents: Vec::new(),
             issues: Vec::new(),
+            reread: Vec::new(),
             marks: Marks::None,
+            judgement: Judgement::Keep,
+            events: Vec::new(),
             pages: 0,
             expected: None,
             admission: None,
@@ -127,7 +129,6 @@ impl<'a> Task<'a> {
             fence,
             observed: AtomicI64::new(fence.observation_base()),
             ledger: Mutex::new(ledger),
-            events: StdMutex::new(Vec::new()),
         }
     }
 
@@ -266,7 +267,10 @@ impl<'a> Task<'a> {
             state,
             documents: content.documents,
             issues: content.issues,
+            reread: content.reread,
             marks: content.marks,
+            judgement: content.judgement,
+            events: content.events,
             initial: self.initial,
             progress: ledger.progress.clone(),
         };
@@ -300,17 +304,8 @@ impl<'a> Task<'a> {
         Ok(())
     }
 
-    /// Notes something that makes the run partial and is to be told, without ending its stream.
-    pub(crate) async fn complain(&self, stream: &StreamName, words: String, event: LifecycleEvent) {
-        self.fault(stream, words).await;
-        self.events
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(event);
-    }
-
-    /// Notes what makes the run partial.
-    async fn fault(&self, stream: &StreamName, words: String) {
+    /// Notes what makes the run partial, without ending its stream.
+    pub(crate) async fn fault(&self, stream: &StreamName, words: String) {
         tracing::warn!(stream = %stream, fault = %words, "stream is in doubt");
         self.ledger.lock().await.fault(stream, words, None);
     }
@@ -321,9 +316,8 @@ impl<'a> Task<'a> {
     }
 
     /// Ends the run.
-    pub(crate) async fn finish(mut self, halt: Option<Stop>) -> Result<RunReport, RunError> {
-        let ledger = std::mem::take(self.ledger.get_mut());
-        let drifted = ledger.drifted();
+    pub(crate) async fn finish(self, halt: Option<Stop>) -> Result<RunReport, RunError> {
+        let ledger = self.ledger.into_inner();
         let (outcome, error) = match halt {
             Some(Stop::Storage(error)) => return Err(error.into()),
             Some(Stop::Account(error) | Stop::Fault(error)) => (Outcome::Failed, Some(error)),
@@ -336,20 +330,11 @@ impl<'a> Task<'a> {
             }
             None => (Outcome::Partial, None),
         };
-        let mut events = std::mem::take(
-            self.events
-                .get_mut()
-                .unwrap_or_else(PoisonError::into_inner),
-        );
-        if !drifted.is_empty() && outcome != Outcome::Cancelled {
-            events.push(drift(&drifted));
-        }
         let finish = RunFinish {
             run: self.run,
             outcome,
             finished_at: self.engine.clock.now(),
             progress: ledger.progress,
-            events,
         };
         let report = self.engine.storage.finish_run(&self.fence, finish).await?;
         self.measure_run(&report);
@@ -360,17 +345,5 @@ impl<'a> Task<'a> {
             }),
             None => Ok(report),
         }
-    }
-}
-
-/// Tells that the streams of changes did not tell everything.
-fn drift(rows: &BTreeMap<Resource, u64>) -> LifecycleEvent {
-    tracing::error!(
-        ?rows,
-        "the copy had drifted from the source; it is as the source again"
-    );
-    LifecycleEvent {
-        event: EventType::SystemError,
-        data: json!({ "code": "drift", "rows": rows }),
     }
 }

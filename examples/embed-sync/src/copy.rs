@@ -4,11 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use wrenchtime_connector::{EntityName, RemoteKey, RowIssue, SortKey, StreamName};
-use wrenchtime_model::{Envelope, Event, RecordId, Resource, RunId};
+use wrenchtime_connector::{
+    ChangeTime, Document, EntityName, RemoteKey, RowIssue, SortKey, StreamName,
+};
+use wrenchtime_model::{Envelope, Event, RecordId, Resource, RunId, SuspicionId};
 use wrenchtime_sync::decide::StoredRecord;
 use wrenchtime_sync::{
-    Absence, EventClock, KnownRow, Outcome, RunState, StorageError, StoredRange, StreamState,
+    Absence, EventClock, KnownRow, Outcome, RunState, StorageError, StoredDocument, StoredRange,
+    StreamState, Suspicion, UnmappedQuery,
 };
 
 /// An entity and the key of one of its rows.
@@ -27,6 +30,16 @@ pub(crate) struct Copy {
     run: Option<RunState>,
     issues: BTreeMap<(EntityName, String), RowIssue>,
     marks: BTreeSet<(RunId, Place)>,
+    pub(crate) suspicions: BTreeMap<StreamName, Shown>,
+}
+
+/// What stands against a stream, and the rows that it has shown.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Shown {
+    pub(crate) suspicion: Suspicion,
+    pub(crate) keys: BTreeSet<SortKey>,
+    /// Rows that were read after this came back.
+    pub(crate) observation: i64,
 }
 
 /// One change of a copy. Each says what is from now on, so that applying a list of them again does no harm.
@@ -41,6 +54,8 @@ pub(crate) enum Change {
     Issue(EntityName, RowIssue),
     Mark(RunId, Place),
     ForgetMarks,
+    Suspicion(Shown),
+    Trust(StreamName),
     Event(Event),
 }
 
@@ -52,6 +67,9 @@ pub(crate) struct Row {
     pub(crate) hash: [u8; 32],
     pub(crate) mapped_by: String,
     pub(crate) quarantined: Option<String>,
+    /// The mapper that could not map it.
+    pub(crate) tried_by: String,
+    pub(crate) changed_at: Option<ChangeTime>,
     pub(crate) observation: i64,
     pub(crate) gone: bool,
     /// The records that it makes.
@@ -99,6 +117,13 @@ impl Copy {
                 self.marks.insert((run, place));
             }
             Change::ForgetMarks => self.marks.clear(),
+            Change::Suspicion(shown) => {
+                let stream = shown.suspicion.stream.clone();
+                self.suspicions.insert(stream, shown);
+            }
+            Change::Trust(stream) => {
+                self.suspicions.remove(&stream);
+            }
             Change::Event(event) => self.events.push(event),
         }
     }
@@ -155,6 +180,33 @@ impl Copy {
         })
     }
 
+    /// Returns rows that could not be mapped and were tried by another mapper.
+    pub(crate) fn unmapped(&self, query: &UnmappedQuery) -> Vec<StoredDocument> {
+        self.rows
+            .iter()
+            .filter(|((entity, _), row)| !row.gone && query.entities.contains(entity))
+            .filter(|(_, row)| row.quarantined.is_some() && row.tried_by != query.not_by)
+            .take(usize::try_from(query.limit).unwrap_or(usize::MAX))
+            .map(|((entity, key), row)| row.stored(entity, key))
+            .collect()
+    }
+
+    /// Returns what stands under this id.
+    pub(crate) fn suspicion(&self, id: SuspicionId) -> Option<&Shown> {
+        let mut all = self.suspicions.values();
+        all.find(|shown| shown.suspicion.id == id)
+    }
+
+    /// Counts rows that a listing did not show and that a suspicion has shown.
+    pub(crate) fn count_suspect(&self, absence: &Absence, id: SuspicionId) -> usize {
+        let Some(shown) = self.suspicion(id) else {
+            return 0;
+        };
+        self.missing(absence)
+            .filter(|(key, row)| row.observation <= shown.observation && shown.keys.contains(*key))
+            .count()
+    }
+
     /// Returns an entity's rows that are not gone, in key order.
     pub(crate) fn live(&self, entity: &EntityName) -> impl Iterator<Item = (&SortKey, &Row)> {
         let first = (entity.clone(), SortKey::from_stored(""));
@@ -168,6 +220,18 @@ impl Copy {
 }
 
 impl Row {
+    fn stored(&self, entity: &EntityName, sort_key: &SortKey) -> StoredDocument {
+        let document = Document::new(entity.clone(), self.key.clone(), self.body.clone())
+            .with_version(self.version.clone())
+            .with_changed_at(self.changed_at.clone());
+        StoredDocument {
+            document,
+            sort_key: sort_key.clone(),
+            hash: self.hash,
+            observation: self.observation,
+        }
+    }
+
     pub(crate) fn known(&self, sort_key: &SortKey) -> KnownRow {
         KnownRow {
             key: self.key.clone(),

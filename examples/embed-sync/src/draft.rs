@@ -3,18 +3,19 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use wrenchtime_connector::EntityName;
+use wrenchtime_connector::{EntityName, StreamName};
 use wrenchtime_model::{
     ConnectionId, Envelope, Event, EventBody, EventType, RecordChange, RecordId, Resource,
-    Timestamp,
+    SuspicionId, Timestamp,
 };
 use wrenchtime_sync::decide;
 use wrenchtime_sync::{
-    DocumentWrite, Marks, Mode, NewRun, Outcome, PageCommit, PageOutcome, RecordWrite, Removal,
-    RunFinish, RunProgress, RunReport, RunStart, RunState, StorageError, Written,
+    Decision, DocumentWrite, Judgement, LifecycleEvent, Marks, Mode, NewRun, Outcome, PageCommit,
+    PageOutcome, RecordWrite, Removal, RunFinish, RunProgress, RunReport, RunStart, RunState,
+    StorageError, Suspicion, Written,
 };
 
-use crate::copy::{Change, Copy, Place, Row, Stored};
+use crate::copy::{Change, Copy, Place, Row, Shown, Stored};
 
 /// Changes a copy, and lists the changes for the journal.
 ///
@@ -89,6 +90,10 @@ impl<'c> Draft<'c> {
                 self.put(Change::Mark(commit.run, (commit.entity.clone(), key)));
             }
         }
+        self.judge(&commit.stream, commit.judgement);
+        for LifecycleEvent { event, data } in commit.events {
+            self.log(EventBody::Lifecycle { event, data });
+        }
         self.put(Change::Stream(commit.stream, commit.state));
         run.progress = commit.progress;
         run.progress.add(&self.outcome);
@@ -132,13 +137,48 @@ impl<'c> Draft<'c> {
         if let Some(event) = own {
             self.log(EventBody::Lifecycle { event, data });
         }
-        for told in finish.events {
-            self.log(EventBody::Lifecycle {
-                event: told.event,
-                data: told.data,
-            });
-        }
         Ok(report)
+    }
+
+    /// Decides what stands under this id.
+    pub(crate) fn decide(&mut self, id: SuspicionId, decision: Decision) -> Option<Suspicion> {
+        let mut shown = self.copy.suspicion(id)?.clone();
+        match decision {
+            Decision::Confirm => {
+                shown.suspicion.confirmed_at.get_or_insert(self.now);
+                self.put(Change::Suspicion(shown.clone()));
+            }
+            Decision::Reject => self.put(Change::Trust(shown.suspicion.stream.clone())),
+        }
+        Some(shown.suspicion)
+    }
+
+    fn judge(&mut self, stream: &StreamName, judgement: Judgement) {
+        match judgement {
+            Judgement::Keep => {}
+            Judgement::Lift => {
+                if self.copy.suspicions.contains_key(stream) {
+                    self.put(Change::Trust(stream.clone()));
+                }
+            }
+            Judgement::Raise {
+                mut suspicion,
+                missing,
+            } => {
+                if let Some(before) = self.copy.suspicion(suspicion.id) {
+                    suspicion.confirmed_at = before.suspicion.confirmed_at;
+                }
+                let rows = missing
+                    .iter()
+                    .flat_map(|absence| self.copy.missing(absence));
+                let shown = Shown {
+                    suspicion,
+                    keys: rows.map(|(key, _)| key.clone()).collect(),
+                    observation: missing.as_ref().map_or(0, |absence| absence.observation),
+                };
+                self.put(Change::Suspicion(shown));
+            }
+        }
     }
 
     fn write_document(&mut self, entity: &EntityName, write: DocumentWrite) {
@@ -151,8 +191,8 @@ impl<'c> Draft<'c> {
             }
             made.clone_from(&before.made);
         }
-        let (mapped_by, quarantined) = match write.written {
-            Written::Quarantined { reason } => (String::new(), Some(reason)),
+        let (mapped_by, tried_by, quarantined) = match write.written {
+            Written::Quarantined { by, reason } => (String::new(), by, Some(reason)),
             Written::Mapped { by, records } => {
                 let made_now = records
                     .iter()
@@ -163,7 +203,7 @@ impl<'c> Draft<'c> {
                 for record in records {
                     self.write_record(&place, record);
                 }
-                (by, None)
+                (by, String::new(), None)
             }
         };
         let row = Row {
@@ -172,6 +212,8 @@ impl<'c> Draft<'c> {
             hash: write.hash,
             mapped_by,
             quarantined,
+            tried_by,
+            changed_at: write.document.changed_at,
             observation: write.observation,
             gone: write.document.deleted,
             made,

@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use serde::de::DeserializeOwned;
-use wrenchtime_connector::{Clock, EntityName, RowIssue, SortKey, StreamName};
-use wrenchtime_model::{ConnectionId, Event, Record, Resource};
+use wrenchtime_connector::{Clock, EntityName, RemoteKey, RowIssue, SortKey, StreamName};
+use wrenchtime_model::{ConnectionId, Event, Record, Resource, SuspicionId};
 use wrenchtime_sync::{
-    Absence, Fence, KnownRow, NewRun, PageCommit, PageOutcome, Removal, RunFinish, RunReport,
-    RunStart, Storage, StorageError, StoredRange, StreamState,
+    Absence, Decision, Fence, KnownRow, NewRun, PageCommit, PageOutcome, Removal, RunFinish,
+    RunReport, RunStart, Storage, StorageError, StoredDocument, StoredRange, StreamState,
+    Suspicion, UnmappedQuery,
 };
 
 use crate::copy::Copy;
@@ -98,6 +99,20 @@ impl FileStorage {
                 .collect()
         })
         .await
+    }
+
+    /// Decides what stands against a listing that lacks too many rows. Returns nothing when no such suspicion stands.
+    ///
+    /// # Errors
+    /// When the store cannot be used.
+    pub async fn decide(
+        &self,
+        connection: ConnectionId,
+        suspicion: SuspicionId,
+        decision: Decision,
+    ) -> Result<Option<Suspicion>, StorageError> {
+        let decide = move |draft: &mut Draft<'_>| Ok(draft.decide(suspicion, decision));
+        self.draft(connection, None, decide).await
     }
 
     async fn read<T: Default + Send + 'static>(
@@ -226,6 +241,27 @@ impl Storage for FileStorage {
         Ok((number(missing), number(live)))
     }
 
+    async fn suspicions(&self, connection: ConnectionId) -> Result<Vec<Suspicion>, StorageError> {
+        self.read(connection, |copy| {
+            let all = copy.suspicions.values();
+            all.map(|shown| shown.suspicion.clone()).collect()
+        })
+        .await
+    }
+
+    async fn count_suspect(
+        &self,
+        connection: ConnectionId,
+        absence: &Absence,
+        suspicion: SuspicionId,
+    ) -> Result<u64, StorageError> {
+        let absence = absence.clone();
+        let count = self.read(connection, move |copy| {
+            copy.count_suspect(&absence, suspicion)
+        });
+        Ok(u64::try_from(count.await?).unwrap_or(u64::MAX))
+    }
+
     async fn missing(
         &self,
         connection: ConnectionId,
@@ -243,6 +279,23 @@ impl Storage for FileStorage {
                 .collect()
         })
         .await
+    }
+
+    async fn unmapped(
+        &self,
+        connection: ConnectionId,
+        query: UnmappedQuery,
+    ) -> Result<Vec<StoredDocument>, StorageError> {
+        self.read(connection, move |copy| copy.unmapped(&query))
+            .await
+    }
+
+    async fn unread(
+        &self,
+        _connection: ConnectionId,
+    ) -> Result<Vec<(EntityName, RemoteKey)>, StorageError> {
+        // Nobody tells this store that a row is to be read again. The next pass that shows it does.
+        Ok(Vec::new())
     }
 
     async fn remove(&self, fence: &Fence, removal: Removal) -> Result<PageOutcome, StorageError> {

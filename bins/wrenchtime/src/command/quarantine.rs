@@ -1,7 +1,7 @@
 //! `quarantine`: what could not be read or mapped, row by row.
 
 use anyhow::Result;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::Setting;
 use crate::session::Session;
@@ -10,18 +10,56 @@ use crate::terminal::say;
 /// How many rows are shown after a run.
 const SHOWN_AFTER_RUN: usize = 20;
 
-/// List the rows of a connection that cannot be read or mapped, and why.
+/// List the rows of a connection that cannot be read or mapped, and why, or try them again.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Arguments {
+    #[command(subcommand)]
+    action: Option<Action>,
     /// The connection's id.
-    id: String,
+    #[arg(required = true)]
+    id: Option<String>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Try rows again: those that were read are mapped again from what is stored, the others are asked for by key where the
+    /// system can be asked so.
+    Retry {
+        /// The connection's id.
+        id: String,
+        /// The row's id, as `--json` lists it; all rows without it.
+        row: Option<String>,
+    },
 }
 
 pub(crate) async fn run(arguments: Arguments, setting: &Setting) -> Result<()> {
     let session = Session::open(setting).await?;
-    let done = list(&arguments.id, setting, &session).await;
+    let done = match arguments.action {
+        None => list(&arguments.id.unwrap_or_default(), setting, &session).await,
+        Some(Action::Retry { id, row }) => retry(&id, row.as_deref(), setting, &session).await,
+    };
     session.close().await;
     done
+}
+
+async fn retry(id: &str, row: Option<&str>, setting: &Setting, session: &Session) -> Result<()> {
+    let before = super::sync::newest_but_joined(session, id).await?;
+    let row = row.map_or_else(String::new, |row| format!("/{row}"));
+    let path = format!("/v1/connections/{id}/quarantine{row}/retry");
+    let reply = session.client.post(&path, &json!({})).await?;
+    let count = |member: &str| reply[member].as_u64().unwrap_or(0);
+    let (mapped, fetched) = (count("mapped"), count("fetched"));
+    if !setting.json {
+        say(format!(
+            "{mapped} rows are mapped again, {fetched} are asked for by key, {} are left to the next run that reads them",
+            count("left_to_next_pass")
+        ))?;
+    }
+    if mapped + fetched == 0 {
+        return Ok(());
+    }
+    super::sync::watch_if_read(setting, session, (id, before.as_deref())).await
 }
 
 async fn list(id: &str, setting: &Setting, session: &Session) -> Result<()> {
@@ -86,8 +124,6 @@ fn sentence(row: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[track_caller]

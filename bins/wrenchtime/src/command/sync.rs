@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use wrenchtime_connector::{Clock, SystemClock};
 
 use crate::Setting;
-use crate::command::quarantine;
+use crate::command::{quarantine, suspicions};
 use crate::session::Session;
 use crate::terminal::{progress_line, run_in_words, say, table};
 
@@ -19,9 +19,6 @@ pub(crate) struct Arguments {
     /// Compare everything with the source, not only what changed.
     #[arg(long)]
     full: bool,
-    /// Accept that many records are gone, after a run said that it is suspect.
-    #[arg(long)]
-    accept_deletes: bool,
 }
 
 pub(crate) async fn run(arguments: Arguments, setting: &Setting) -> Result<()> {
@@ -39,7 +36,7 @@ async fn sync(arguments: Arguments, setting: &Setting, session: &Session) -> Res
     };
     let connection = format!("/v1/connections/{}", arguments.id);
     let status = session.client.get(&format!("{connection}/status")).await?;
-    let body = json!({ "mode": mode, "accept_deletes": arguments.accept_deletes });
+    let body = json!({ "mode": mode });
     let asked = session
         .client
         .post(&format!("{connection}/syncs"), &body)
@@ -51,6 +48,30 @@ async fn sync(arguments: Arguments, setting: &Setting, session: &Session) -> Res
         None => status["last_run"]["id"].as_str(),
     };
     watch(setting, session, &arguments.id, before).await
+}
+
+/// Returns the newest run that a run which begins after a decision is not: the one under way, else the last one.
+pub(crate) async fn newest_but_joined(session: &Session, id: &str) -> Result<Option<String>> {
+    let path = format!("/v1/connections/{id}/syncs?limit=1");
+    let runs = session.client.get(&path).await?;
+    Ok(runs["data"][0]["id"].as_str().map(str::to_owned))
+}
+
+/// Watches the run that begins after a decision, where the connection is read at present.
+pub(crate) async fn watch_if_read(
+    setting: &Setting,
+    session: &Session,
+    (id, before): (&str, Option<&str>),
+) -> Result<()> {
+    let path = format!("/v1/connections/{id}/status");
+    let status = session.client.get(&path).await?;
+    match status["state"].as_str() {
+        Some("active" | "offline") => watch(setting, session, id, before).await,
+        state => say(format!(
+            "the connection is {}: the next run acts upon it",
+            state.unwrap_or_default()
+        )),
+    }
 }
 
 /// Shows how far the connection's newest run is until it ends, and fails when it failed.
@@ -92,6 +113,7 @@ pub(crate) async fn watch(
     } else {
         say(counts(&run))?;
         quarantine::show_some(connection, session).await?;
+        suspicions::show(connection, session).await?;
         for (stream, fault) in run["faults"].as_object().into_iter().flatten() {
             eprintln!("{stream}: {}", fault.as_str().unwrap_or_default());
         }

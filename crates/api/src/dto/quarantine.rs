@@ -2,13 +2,17 @@
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use wrenchtime_model::RunId;
-use wrenchtime_service::storage::{QuarantinedRow, RowFault};
+use serde_json::Value;
+use wrenchtime_model::{ConnectionId, RunId};
+use wrenchtime_service::Quarantined;
+use wrenchtime_service::storage::{QuarantineRetried, RowFault};
 
-/// A row that cannot be read or mapped now. Its content is not shown.
+/// A row that cannot be read or mapped now. What it says is not shown.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "QuarantinedRow")]
 pub(crate) struct QuarantinedRowBody {
+    /// What a retry names. A row that was met again has another.
+    id: String,
     /// Where it stopped.
     problem: RowProblem,
     /// The source's kind of row.
@@ -21,6 +25,34 @@ pub(crate) struct QuarantinedRowBody {
     reason: String,
     /// The last run that met it, if it could not be read.
     run_id: Option<RunId>,
+    /// If it was read: its fields, 50 at most, with the kind and length of each value and never a value.
+    #[schemars(with = "Option<std::collections::BTreeMap<String, String>>")]
+    sample: Option<Value>,
+}
+
+/// How rows in quarantine are tried again.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "QuarantineRetry")]
+pub(crate) struct QuarantineRetryBody {
+    /// The connection.
+    connection_id: ConnectionId,
+    /// How many are mapped again from what is stored, without asking the source.
+    mapped: u64,
+    /// How many are asked for again by key.
+    fetched: u64,
+    /// How many the source cannot be asked for by key: the next run that reads their listing or their changes reads them.
+    left_to_next_pass: u64,
+}
+
+impl QuarantineRetryBody {
+    pub(crate) fn new(connection_id: ConnectionId, retried: QuarantineRetried) -> Self {
+        Self {
+            connection_id,
+            mapped: retried.mapped,
+            fetched: retried.read,
+            left_to_next_pass: retried.waiting,
+        }
+    }
 }
 
 /// Where a row stopped. More may come.
@@ -34,19 +66,21 @@ enum RowProblem {
     Unmapped,
 }
 
-impl From<QuarantinedRow> for QuarantinedRowBody {
-    fn from(row: QuarantinedRow) -> Self {
+impl From<Quarantined> for QuarantinedRowBody {
+    fn from(Quarantined { row, sample, .. }: Quarantined) -> Self {
         let (problem, place, run_id) = match row.fault {
             RowFault::Unreadable { place, run } => (RowProblem::Unreadable, Some(place), Some(run)),
-            RowFault::Unmapped => (RowProblem::Unmapped, None, None),
+            RowFault::Unmapped { .. } => (RowProblem::Unmapped, None, None),
         };
         Self {
+            id: row.id.to_string(),
             problem,
             entity: row.entity.to_string(),
             key: row.key.map(|key| key.as_str().to_owned()),
             place,
             reason: row.reason,
             run_id,
+            sample,
         }
     }
 }

@@ -162,15 +162,12 @@ impl From<Counts> for CountsBody {
 pub(crate) struct NewSyncBody {
     /// How much it reads.
     pub(crate) mode: ModeBody,
-    /// Somebody looked at a suspect run and says that the missing records are gone indeed.
-    pub(crate) accept_deletes: bool,
 }
 
 impl Default for NewSyncBody {
     fn default() -> Self {
         Self {
             mode: ModeBody::Incremental,
-            accept_deletes: false,
         }
     }
 }

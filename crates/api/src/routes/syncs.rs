@@ -76,7 +76,6 @@ async fn start(call: Call) -> Result<Reply, Problem> {
     let connection = call.connection().await?;
     let request = SyncRequest {
         mode: body.mode.into(),
-        accept_deletes: body.accept_deletes,
     };
     let requested = call.service.start_sync(connection.id, request).await?;
     let reply = AcceptedSyncBody {

@@ -22,8 +22,8 @@ use wrenchtime_model::{ConnectionId, Facets, IdentityClass, RecordId, Resource, 
 use wrenchtime_service::{Actor, MasterKey, Options, Parts, Service};
 use wrenchtime_store::{SqliteOptions, SqliteStore};
 use wrenchtime_sync::{
-    DocumentWrite, Marks, Mode, NewRun, Outcome, PageCommit, RecordWrite, RunFinish, RunProgress,
-    Storage, StreamState, Written,
+    DocumentWrite, Judgement, Marks, Mode, NewRun, Outcome, PageCommit, RecordWrite, RunFinish,
+    RunProgress, Storage, StreamState, Written,
 };
 
 pub(crate) struct Harness {
@@ -189,7 +189,10 @@ impl Harness {
             state: StreamState::default(),
             documents,
             issues: Vec::new(),
+            reread: Vec::new(),
             marks: Marks::None,
+            judgement: Judgement::Keep,
+            events: Vec::new(),
             initial: false,
             progress: RunProgress::default(),
         };
@@ -217,7 +220,10 @@ impl Harness {
                 },
                 documents: Vec::new(),
                 issues: Vec::new(),
+                reread: Vec::new(),
                 marks: Marks::None,
+                judgement: Judgement::Keep,
+                events: Vec::new(),
                 initial: false,
                 progress: RunProgress::default(),
             };
@@ -228,7 +234,6 @@ impl Harness {
             outcome: Outcome::Complete,
             finished_at: self.clock.now(),
             progress: RunProgress::default(),
-            events: Vec::new(),
         };
         store.finish_run(&fence, finish).await.unwrap();
     }

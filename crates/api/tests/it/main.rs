@@ -11,4 +11,5 @@ mod promise;
 mod quarantine;
 mod records;
 mod server;
+mod suspicions;
 mod webhooks;

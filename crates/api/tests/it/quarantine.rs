@@ -7,7 +7,8 @@ use wrenchtime_connector::{
 };
 use wrenchtime_model::{ConnectionId, RunId};
 use wrenchtime_sync::{
-    DocumentWrite, Marks, Mode, NewRun, PageCommit, RunProgress, Storage, StreamState, Written,
+    DocumentWrite, Judgement, Marks, Mode, NewRun, PageCommit, RunProgress, Storage, StreamState,
+    Written,
 };
 
 use crate::harness::Harness;
@@ -38,6 +39,7 @@ async fn write(
             document,
             observation: fence.observation_base() + 1,
             written: Written::Quarantined {
+                by: "v1".to_owned(),
                 reason: (*reason).to_owned(),
             },
         }
@@ -49,7 +51,10 @@ async fn write(
         state: StreamState::default(),
         documents: documents.collect(),
         issues,
+        reread: Vec::new(),
         marks: Marks::None,
+        judgement: Judgement::Keep,
+        events: Vec::new(),
         initial: false,
         progress: RunProgress::default(),
     };
@@ -78,20 +83,24 @@ async fn rows_are_told_with_place_and_reason_and_without_content() {
     let body = answer.json();
     let expected = json!([
         {
+            "id": body["data"][0]["id"],
             "problem": "unreadable",
             "entity": "units",
             "key": null,
             "place": "units.csv, line 8, column 1 (RecordNumber)",
             "reason": "the row has 3 cells, the header has 8",
             "run_id": run.to_string(),
+            "sample": null,
         },
         {
+            "id": body["data"][1]["id"],
             "problem": "unmapped",
             "entity": "units",
             "key": "17",
             "place": null,
             "reason": "no name",
             "run_id": null,
+            "sample": { "Note": "text of 16 characters" },
         },
     ]);
     let rows = body["data"].as_array().unwrap();
@@ -162,4 +171,59 @@ async fn nobody_sees_the_quarantine_of_another_connection() {
     assert_eq!(answer.code(), "invalid_parameter", "{}", answer.text);
     let unknown = format!("/v1/connections/{}/quarantine", ConnectionId::new());
     assert_eq!(harness.get(&unknown).await.code(), "not_found");
+}
+
+#[tokio::test]
+async fn one_row_or_all_are_tried_again() {
+    let harness = Harness::new().await;
+    let (connection, token) = harness.connect().await;
+    write(
+        &harness,
+        connection,
+        (vec![short(8)], &[("17", "no name"), ("18", "no name")]),
+    )
+    .await;
+    let path = format!("/v1/connections/{connection}/quarantine");
+    let ids = harness.get(&path).await.column("id");
+    let counts = |mapped, left| {
+        json!({
+            "connection_id": connection,
+            "mapped": mapped,
+            "fetched": 0,
+            "left_to_next_pass": left,
+        })
+    };
+    for (row, expected) in [
+        (String::new(), counts(2, 1)),
+        (format!("/{}", ids[0]), counts(0, 1)),
+        (format!("/{}", ids[1]), counts(1, 0)),
+    ] {
+        let answer = harness
+            .post(&format!("{path}{row}/retry"), Value::Null)
+            .await;
+        assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.text);
+        assert_eq!(answer.json(), expected, "{row}");
+    }
+    for (row, code) in [
+        ("unmapped-999999", "not_found"),
+        ("unreadable-999999", "not_found"),
+        ("17", "invalid_parameter"),
+        ("mapped-1", "invalid_parameter"),
+    ] {
+        let answer = harness
+            .post(&format!("{path}/{row}/retry"), Value::Null)
+            .await;
+        assert_eq!(answer.code(), code, "{row}: {}", answer.text);
+    }
+    let all = format!("{path}/retry");
+    assert_eq!(
+        harness.call("POST", &all, &token, None).await.code(),
+        "forbidden"
+    );
+    let one = format!("/v1/connections/{connection}");
+    harness.call("DELETE", &one, &harness.key, None).await;
+    assert_eq!(
+        harness.post(&all, Value::Null).await.code(),
+        "connection_state"
+    );
 }

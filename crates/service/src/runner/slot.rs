@@ -16,19 +16,27 @@ pub(crate) struct SyncOrder {
     pub(crate) mode: Option<Mode>,
     /// Somebody waits for it: it includes listings that are not due.
     pub(crate) on_demand: bool,
-    /// Deletions that look suspicious are accepted.
-    pub(crate) accept_deletes: bool,
     /// Only what is due is read, where single resources have schedules of their own.
     pub(crate) due_only: bool,
+    /// Somebody decided something that a run under way may have passed by.
+    pub(crate) decided: bool,
 }
 
 impl SyncOrder {
-    pub(crate) fn on_demand(mode: Mode, accept_deletes: bool) -> Self {
+    pub(crate) fn on_demand(mode: Mode) -> Self {
         Self {
             mode: Some(mode),
             on_demand: true,
-            accept_deletes,
             due_only: false,
+            decided: false,
+        }
+    }
+
+    /// A run that begins after a decision.
+    pub(crate) fn decided() -> Self {
+        Self {
+            decided: true,
+            ..Self::scheduled()
         }
     }
 
@@ -36,8 +44,8 @@ impl SyncOrder {
         Self {
             mode: None,
             on_demand: false,
-            accept_deletes: false,
             due_only: false,
+            decided: false,
         }
     }
 
@@ -54,7 +62,7 @@ impl SyncOrder {
         let mode = self.mode == Some(Mode::Full) || other.mode != Some(Mode::Full);
         let listings = self.on_demand || self.mode == Some(Mode::Full) || !other.on_demand;
         let all = !self.due_only || other.due_only;
-        all && mode && listings && (self.accept_deletes || !other.accept_deletes)
+        all && mode && listings && !other.decided
     }
 
     /// Returns an order for a run that does what both ask for.
@@ -67,8 +75,8 @@ impl SyncOrder {
                 self.mode.or(other.mode)
             },
             on_demand: self.on_demand || other.on_demand,
-            accept_deletes: self.accept_deletes || other.accept_deletes,
             due_only: self.due_only && other.due_only,
+            decided: self.decided || other.decided,
         }
     }
 }
@@ -328,10 +336,9 @@ mod tests {
     #[test]
     fn a_run_is_joined_only_if_it_does_all_that_is_asked() {
         let scheduled = SyncOrder::scheduled();
-        let incremental = SyncOrder::on_demand(Mode::Incremental, false);
-        let full = SyncOrder::on_demand(Mode::Full, false);
-        let forced = SyncOrder::on_demand(Mode::Full, true);
-        let all = [SyncOrder::due(), scheduled, incremental, full, forced];
+        let incremental = SyncOrder::on_demand(Mode::Incremental);
+        let full = SyncOrder::on_demand(Mode::Full);
+        let all = [SyncOrder::due(), scheduled, incremental, full];
         for (at, bigger) in all.iter().enumerate() {
             for (below, smaller) in all.iter().enumerate() {
                 assert_eq!(
@@ -346,9 +353,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_decided_during_a_run_takes_another() {
+        let slot = Slot::new(CancellationToken::new());
+        for _ in 0..2 {
+            assert_eq!(slot.request(SyncOrder::decided()), SyncRequested::Queued);
+            let begun = slot.begin().unwrap();
+            assert!(begun.order.decided && begun.order.covers(SyncOrder::scheduled()));
+        }
+        let full = SyncOrder::on_demand(Mode::Full);
+        assert!(full.with(SyncOrder::decided()).covers(full));
+    }
+
+    #[test]
     fn a_cancelled_run_is_not_joined() {
         let slot = Slot::new(CancellationToken::new());
-        let order = SyncOrder::on_demand(Mode::Full, false);
+        let order = SyncOrder::on_demand(Mode::Full);
         assert_eq!(slot.request(order), SyncRequested::Queued);
         assert!(slot.begin_now().is_some());
         assert_eq!(slot.request(order), SyncRequested::Joined);
@@ -359,7 +378,7 @@ mod tests {
     #[test]
     fn a_run_that_is_left_is_not_joined_and_all_that_it_does_is_wanted() {
         let slot = Slot::new(CancellationToken::new());
-        let order = SyncOrder::on_demand(Mode::Full, true);
+        let order = SyncOrder::on_demand(Mode::Full);
         slot.request(order);
         let left = slot.begin_now().unwrap();
         slot.renew();

@@ -229,7 +229,6 @@ impl Runner {
             mapper,
             mode,
             include_listings: begun.order.on_demand,
-            accept_deletes: begun.order.accept_deletes,
             cancel: begun.cancel,
             progress: begun.progress,
             turn: begun.turn,

@@ -1,6 +1,8 @@
 //! Records, the change feed and what is in quarantine, as the API reads them.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
 
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
@@ -8,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use wrenchtime_connector::{EntityName, RemoteKey, StreamName};
 use wrenchtime_model::{ConnectionId, Envelope, Event, RecordId, Resource, RunId, Timestamp};
+use wrenchtime_sync::Suspicion;
 
 use super::StorageError;
 
@@ -38,6 +41,20 @@ pub trait RecordReader: std::fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// [`StorageError::NoConnection`] when there is no such connection.
     async fn sync_snapshot(&self, connection: ConnectionId) -> Result<SyncSnapshot, StorageError>;
+
+    /// Returns what stands against listings that lack too many rows, by stream.
+    ///
+    /// # Behavior
+    /// - Each comes with the first of its rows in key order, no more than `sample`. One that was raised by a pass which
+    ///   proves nothing of single rows comes without.
+    ///
+    /// # Errors
+    /// [`StorageError::NoConnection`] when there is no such connection.
+    async fn suspicions(
+        &self,
+        connection: ConnectionId,
+        sample: u32,
+    ) -> Result<Vec<SuspicionShown>, StorageError>;
 
     /// Returns a page of the rows that cannot be read or mapped now.
     ///
@@ -219,6 +236,15 @@ pub struct RecordCounts {
     pub deleted: u64,
 }
 
+/// What stands against a listing, with some of the rows that it lacks.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SuspicionShown {
+    /// What stands.
+    pub suspicion: Suspicion,
+    /// Keys of rows that are missing.
+    pub sample: Vec<RemoteKey>,
+}
+
 /// Asks for rows that cannot be read or mapped now.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct QuarantineQuery {
@@ -251,9 +277,48 @@ pub struct QuarantinePage {
     pub next: Option<QuarantinePosition>,
 }
 
-/// A row that cannot be read or mapped. Its content is not part of it.
+/// Names a row in quarantine, within its connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum QuarantineId {
+    /// One that could not be read.
+    Unreadable(i64),
+    /// One that could not be mapped.
+    Unmapped(i64),
+}
+
+impl fmt::Display for QuarantineId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable(row) => write!(f, "unreadable-{row}"),
+            Self::Unmapped(row) => write!(f, "unmapped-{row}"),
+        }
+    }
+}
+
+impl FromStr for QuarantineId {
+    type Err = NoQuarantineId;
+
+    fn from_str(text: &str) -> Result<Self, NoQuarantineId> {
+        let (kind, row) = text.split_once('-').ok_or(NoQuarantineId)?;
+        let row = row.parse().map_err(|_| NoQuarantineId)?;
+        match kind {
+            "unreadable" => Ok(Self::Unreadable(row)),
+            "unmapped" => Ok(Self::Unmapped(row)),
+            _ => Err(NoQuarantineId),
+        }
+    }
+}
+
+/// A text that names no row in quarantine.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("not an id of a row in quarantine")]
+pub struct NoQuarantineId;
+
+/// A row that cannot be read or mapped.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct QuarantinedRow {
+    /// What a retry names. A row that was met again has another.
+    pub id: QuarantineId,
     /// Its entity.
     pub entity: EntityName,
     /// The source's key of it, where that much could be read.
@@ -275,5 +340,8 @@ pub enum RowFault {
         run: RunId,
     },
     /// Here: the row was read and no record can be made of it.
-    Unmapped,
+    Unmapped {
+        /// The row as the source wrote it. Not for everybody's eyes.
+        body: String,
+    },
 }

@@ -1,12 +1,14 @@
 //! The service over the SQLite store and a source in memory.
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail loudly")]
 
+mod deciding;
 mod dropped;
 mod fixture;
 mod life_cycle;
 mod obstacles;
 mod pausing;
 mod reauthorizing;
+mod retrying;
 mod scheduling;
 mod states;
 mod stepped;

@@ -15,10 +15,7 @@ use crate::fixture::{Fixture, clock, until};
 use crate::stepped::Stepped;
 
 pub(crate) fn demand(mode: Mode) -> SyncRequest {
-    SyncRequest {
-        mode,
-        accept_deletes: false,
-    }
+    SyncRequest { mode }
 }
 
 /// Three pages of work orders.

@@ -117,14 +117,43 @@ CREATE TABLE run_marks (
 CREATE UNIQUE INDEX run_marks_by_key ON run_marks
     (run, entity, left(sort_key, 500), (CASE WHEN length(sort_key) > 500 THEN hashtextextended(sort_key, 0) ELSE 0 END));
 
+-- What stands against listings that lack too many rows. One for each stream at most.
+CREATE TABLE suspicions (
+    row bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    connection bigint NOT NULL REFERENCES connections (row) ON DELETE CASCADE,
+    stream text COLLATE "C" NOT NULL,
+    id uuid NOT NULL,
+    entity text COLLATE "C" NOT NULL,
+    -- No reference: it may outlive the run.
+    run uuid NOT NULL,
+    since bigint NOT NULL,
+    found_at bigint NOT NULL,
+    missing bigint NOT NULL,
+    stored bigint NOT NULL,
+    -- Rows that were read after this came back, and are suspect no more.
+    observation bigint NOT NULL,
+    confirmed_at bigint,
+    UNIQUE (connection, stream)
+);
+
+-- The rows that they have shown. No row stands here twice: they are written by one statement, from documents.
+CREATE TABLE suspects (
+    suspicion bigint NOT NULL,
+    sort_key text COLLATE "C" NOT NULL
+);
+CREATE INDEX suspects_by_key ON suspects (suspicion, left(sort_key, 500));
+
 CREATE TABLE row_issues (
     row bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     run bigint NOT NULL REFERENCES runs (row) ON DELETE CASCADE,
     entity text NOT NULL,
     key text,
     place text NOT NULL,
-    reason text NOT NULL
+    reason text NOT NULL,
+    -- Somebody wants it to be read again.
+    wanted boolean NOT NULL DEFAULT false
 );
+CREATE INDEX row_issues_wanted ON row_issues (run) WHERE wanted;
 CREATE INDEX row_issues_of_run ON row_issues (run);
 
 CREATE TABLE documents (
@@ -143,6 +172,8 @@ CREATE TABLE documents (
     changed_at bigint,
     changed_text text,
     quarantine_reason text,
+    -- The mapper that could not map it; empty when somebody wants it to be tried again.
+    tried_by text COLLATE "C",
     body text NOT NULL,
     PRIMARY KEY (connection, row)
 );
@@ -150,6 +181,7 @@ CREATE UNIQUE INDEX documents_by_key ON documents
     (connection, entity, left(sort_key, 500), (CASE WHEN length(sort_key) > 500 THEN hashtextextended(sort_key, 0) ELSE 0 END));
 CREATE INDEX documents_gone ON documents (connection, entity) WHERE gone;
 CREATE INDEX documents_quarantined ON documents (connection, entity) WHERE quarantine_reason IS NOT NULL;
+CREATE INDEX documents_tried ON documents (connection, tried_by) WHERE tried_by IS NOT NULL;
 
 CREATE TABLE records (
     connection bigint NOT NULL,

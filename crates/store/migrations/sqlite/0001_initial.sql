@@ -104,14 +104,43 @@ CREATE TABLE run_marks (
     PRIMARY KEY (run, entity, sort_key)
 ) WITHOUT ROWID;
 
+-- What stands against listings that lack too many rows. One for each stream at most.
+CREATE TABLE suspicions (
+    row INTEGER PRIMARY KEY,
+    connection INTEGER NOT NULL REFERENCES connections (row) ON DELETE CASCADE,
+    stream TEXT NOT NULL,
+    id BLOB NOT NULL,
+    entity TEXT NOT NULL,
+    -- No reference: it may outlive the run.
+    run BLOB NOT NULL,
+    since INTEGER NOT NULL,
+    found_at INTEGER NOT NULL,
+    missing INTEGER NOT NULL,
+    stored INTEGER NOT NULL,
+    -- Rows that were read after this came back, and are suspect no more.
+    observation INTEGER NOT NULL,
+    confirmed_at INTEGER,
+    UNIQUE (connection, stream)
+);
+
+-- The rows that they have shown.
+CREATE TABLE suspects (
+    suspicion INTEGER NOT NULL REFERENCES suspicions (row) ON DELETE CASCADE,
+    sort_key TEXT NOT NULL,
+    PRIMARY KEY (suspicion, sort_key)
+) WITHOUT ROWID;
+
 CREATE TABLE row_issues (
     row INTEGER PRIMARY KEY,
     run INTEGER NOT NULL REFERENCES runs (row) ON DELETE CASCADE,
     entity TEXT NOT NULL,
     key TEXT,
     place TEXT NOT NULL,
-    reason TEXT NOT NULL
+    reason TEXT NOT NULL,
+    -- Somebody wants it to be read again.
+    wanted INTEGER NOT NULL DEFAULT 0
 );
+CREATE INDEX row_issues_wanted ON row_issues (run) WHERE wanted = 1;
 CREATE INDEX row_issues_of_run ON row_issues (run);
 
 CREATE TABLE documents (
@@ -130,11 +159,14 @@ CREATE TABLE documents (
     changed_at INTEGER,
     changed_text TEXT,
     quarantine_reason TEXT,
+    -- The mapper that could not map it; empty when somebody wants it to be tried again.
+    tried_by TEXT,
     body TEXT NOT NULL,
     UNIQUE (connection, entity, sort_key)
 );
 CREATE INDEX documents_gone ON documents (connection, entity) WHERE gone = 1;
 CREATE INDEX documents_quarantined ON documents (connection, entity) WHERE quarantine_reason IS NOT NULL;
+CREATE INDEX documents_tried ON documents (connection, tried_by) WHERE tried_by IS NOT NULL;
 
 CREATE TABLE records (
     row INTEGER PRIMARY KEY,

@@ -14,12 +14,13 @@ use wrenchtime_model::{ConnectionId, RunId};
 use wrenchtime_service::storage::{
     AuditEntry, ChangesPage, ChangesQuery, ConnectionFilter, ConnectionStore, ConnectionToken,
     Disconnect, GetQuery, ListPage, ListQuery, ManagementKey, NewConnection, NewCredentials,
-    NewSchedule, QuarantinePage, QuarantineQuery, RecordReader, SecretHash, Standing, StorageError,
-    StoredConnection, StoredRecord, SyncSnapshot, Transition,
+    NewSchedule, QuarantinePage, QuarantineQuery, QuarantineRetried, QuarantineRetry, RecordReader,
+    SecretHash, Standing, StorageError, StoredConnection, StoredRecord, SuspicionDecision,
+    SuspicionShown, SyncSnapshot, Transition,
 };
-use wrenchtime_sync::RunState;
+use wrenchtime_sync::{RunState, Suspicion};
 
-use super::PostgresStore;
+use super::{PostgresStore, sync};
 use crate::error::Fault;
 
 #[async_trait]
@@ -125,6 +126,26 @@ impl ConnectionStore for PostgresStore {
         Ok(read::run(self, connection, run).await?)
     }
 
+    async fn decide_suspicion(
+        &self,
+        decision: SuspicionDecision,
+    ) -> Result<Option<Suspicion>, StorageError> {
+        let mut tx = self.write().await?;
+        let decided = sync::decide(&mut tx, &decision).await?;
+        if decided.is_some() {
+            keys::write_audit(&mut tx, &decision.audit).await?;
+            tx.commit().await.map_err(Fault::from)?;
+        }
+        Ok(decided)
+    }
+
+    async fn retry_quarantine(
+        &self,
+        retry: QuarantineRetry,
+    ) -> Result<Option<QuarantineRetried>, StorageError> {
+        Ok(issues::retry(self, &retry).await?)
+    }
+
     async fn standings(&self) -> Result<Vec<Standing>, StorageError> {
         Ok(connections::standings(self).await?)
     }
@@ -153,6 +174,14 @@ impl RecordReader for PostgresStore {
 
     async fn sync_snapshot(&self, connection: ConnectionId) -> Result<SyncSnapshot, StorageError> {
         Ok(read::sync_snapshot(self, connection).await?)
+    }
+
+    async fn suspicions(
+        &self,
+        connection: ConnectionId,
+        sample: u32,
+    ) -> Result<Vec<SuspicionShown>, StorageError> {
+        Ok(sync::shown(self, connection, sample).await?)
     }
 
     async fn quarantine(&self, query: &QuarantineQuery) -> Result<QuarantinePage, StorageError> {

@@ -40,6 +40,12 @@ impl<'t> Text<'t> {
     }
 }
 
+impl From<Text<'_>> for String {
+    fn from(text: Text<'_>) -> Self {
+        text.into_string()
+    }
+}
+
 /// Takes a text to be stored, if there is one.
 pub(super) fn optional(text: Option<&str>) -> Option<Text<'_>> {
     text.map(Text::new)

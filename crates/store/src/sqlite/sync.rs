@@ -4,20 +4,24 @@ mod absence;
 mod bulk;
 mod commit;
 mod known;
+mod retry;
 mod runs;
+mod suspicions;
 
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use wrenchtime_connector::{EntityName, SortKey, StreamName};
-use wrenchtime_model::ConnectionId;
+use wrenchtime_connector::{EntityName, RemoteKey, SortKey, StreamName};
+use wrenchtime_model::{ConnectionId, SuspicionId};
 use wrenchtime_sync::{
     Absence, Fence, KnownRow, NewRun, PageCommit, PageOutcome, Removal, RunFinish, RunReport,
-    RunStart, Storage, StorageError, StoredRange, StreamState,
+    RunStart, Storage, StorageError, StoredDocument, StoredRange, StreamState, Suspicion,
+    UnmappedQuery,
 };
 
 use super::SqliteStore;
 pub(super) use runs::{RUN, cancel_unfinished};
+pub(super) use suspicions::{decide, shown};
 
 /// SQLite takes 32,766 parameters in a statement; lists of keys are cut well below.
 const KEYS_AT_ONCE: usize = 8_000;
@@ -68,6 +72,19 @@ impl Storage for SqliteStore {
         Ok(absence::count(self, connection, absence).await?)
     }
 
+    async fn suspicions(&self, connection: ConnectionId) -> Result<Vec<Suspicion>, StorageError> {
+        Ok(suspicions::all(self, connection).await?)
+    }
+
+    async fn count_suspect(
+        &self,
+        connection: ConnectionId,
+        absence: &Absence,
+        suspicion: SuspicionId,
+    ) -> Result<u64, StorageError> {
+        Ok(absence::count_suspect(self, connection, (absence, suspicion)).await?)
+    }
+
     async fn missing(
         &self,
         connection: ConnectionId,
@@ -76,6 +93,21 @@ impl Storage for SqliteStore {
         limit: u32,
     ) -> Result<Vec<KnownRow>, StorageError> {
         Ok(absence::list(self, connection, absence, (after, limit)).await?)
+    }
+
+    async fn unmapped(
+        &self,
+        connection: ConnectionId,
+        query: UnmappedQuery,
+    ) -> Result<Vec<StoredDocument>, StorageError> {
+        Ok(retry::unmapped(self, connection, &query).await?)
+    }
+
+    async fn unread(
+        &self,
+        connection: ConnectionId,
+    ) -> Result<Vec<(EntityName, RemoteKey)>, StorageError> {
+        Ok(retry::unread(self, connection).await?)
     }
 
     async fn remove(&self, fence: &Fence, removal: Removal) -> Result<PageOutcome, StorageError> {

@@ -408,7 +408,6 @@ pub(crate) async fn runs_are_listed_newest_first<F: Fixture>() {
             outcome: Outcome::Complete,
             finished_at: second(5),
             progress: RunProgress::default(),
-            events: Vec::new(),
         };
         lane.store.finish_run(&lane.fence, finish).await.unwrap();
         let start = lane

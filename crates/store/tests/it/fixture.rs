@@ -23,8 +23,9 @@ use wrenchtime_service::storage::{
     StoredRecord,
 };
 use wrenchtime_sync::{
-    Absence, DocumentWrite, Fence, KnownRow, Marks, Mode, NewRun, Outcome, PageCommit, PageOutcome,
-    RecordWrite, Removal, RunFinish, RunProgress, Storage, StorageError, StreamState, Written,
+    Absence, DocumentWrite, Fence, Judgement, KnownRow, Marks, Mode, NewRun, Outcome, PageCommit,
+    PageOutcome, RecordWrite, Removal, RunFinish, RunProgress, Storage, StorageError, StreamState,
+    Written,
 };
 use wrenchtime_webhooks::{DeliveryStore, EventSource};
 
@@ -253,7 +254,10 @@ pub(crate) fn page(run: RunId, documents: Vec<DocumentWrite>) -> PageCommit {
         state: StreamState::default(),
         documents,
         issues: Vec::new(),
+        reread: Vec::new(),
         marks: Marks::None,
+        judgement: Judgement::Keep,
+        events: Vec::new(),
         initial: false,
         progress: RunProgress::default(),
     }
@@ -314,6 +318,7 @@ impl DocumentWriteExt for DocumentWrite {
 
     fn quarantined(mut self, reason: &str) -> Self {
         self.written = Written::Quarantined {
+            by: "v1".to_owned(),
             reason: reason.to_owned(),
         };
         self
@@ -336,7 +341,6 @@ pub(crate) fn finish(run: RunId, outcome: Outcome) -> RunFinish {
         outcome,
         finished_at: second(60),
         progress: RunProgress::default(),
-        events: Vec::new(),
     }
 }
 

@@ -201,7 +201,6 @@ pub(crate) async fn the_change_feed_is_read_in_stretches<F: Fixture>() {
         outcome: Outcome::Complete,
         finished_at: second(5),
         progress: RunProgress::default(),
-        events: Vec::new(),
     };
     lane.store.finish_run(&lane.fence, finish).await.unwrap();
     let mut query = ChangesQuery {

@@ -17,6 +17,7 @@ mod quarantine;
 mod rows;
 mod runs;
 mod sqlite;
+mod suspicions;
 mod webhooks;
 mod whole;
 
@@ -29,6 +30,7 @@ macro_rules! store_suite {
                 a_page_is_stored_with_all_that_belongs_to_it
                 what_did_not_change_is_silent_but_for_the_sources_times
                 a_changed_record_moves_in_the_feed
+                what_else_a_page_tells_stands_behind_its_records
                 both_orders_of_the_feed_agree
                 what_a_document_makes_no_more_is_gone
                 a_deleted_document_leaves_tombstones_until_it_returns
@@ -59,6 +61,14 @@ macro_rules! store_suite {
                 a_run_that_is_not_under_way_takes_no_page
                 connections_do_not_see_each_other
                 everything_is_there_after_a_restart
+            }
+            suspicions {
+                what_stands_is_kept_with_the_rows_that_it_shows
+                the_same_suspicion_keeps_what_is_decided_of_it
+                a_row_that_came_back_is_suspect_no_more
+                what_is_believed_stands_under_no_suspicion
+                only_what_stands_can_be_decided
+                what_is_decided_is_there_after_a_restart
             }
             webhooks {
                 the_log_is_read_with_records_as_they_are_now
@@ -99,6 +109,10 @@ macro_rules! store_suite {
                 both_kinds_are_listed_in_pages
                 what_was_mended_leaves_the_quarantine
                 a_row_that_several_runs_met_is_told_once
+                what_another_mapper_tried_is_to_be_mapped_again
+                rows_that_were_asked_for_again_are_told_anew_or_not_at_all
+                one_row_or_all_are_tried_again
+                nothing_is_tried_again_that_is_not_in_quarantine
             }
             whole {
                 a_statement_that_fails_in_the_middle_leaves_nothing

@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use wrenchtime_connector::{Bound, Mapped, RowIssue, StreamName};
 use wrenchtime_model::RecordChange::{Created, Deleted, Updated};
-use wrenchtime_model::{EventBody, Resource};
+use wrenchtime_model::{EventBody, EventType, Resource};
 use wrenchtime_service::storage::{ConnectionStore, ListOrder, RecordReader};
-use wrenchtime_sync::{PageOutcome, Storage, Written};
+use wrenchtime_sync::{LifecycleEvent, PageOutcome, Storage, Written};
 
 pub(crate) async fn a_page_is_stored_with_all_that_belongs_to_it<F: Fixture>() {
     let fixture = F::new().await;
@@ -101,6 +101,35 @@ pub(crate) async fn a_changed_record_moves_in_the_feed<F: Fixture>() {
         lane.changes().await[2],
         (Updated, Resource::Asset, lane.asset("1"))
     );
+}
+
+pub(crate) async fn what_else_a_page_tells_stands_behind_its_records<F: Fixture>() {
+    let fixture = F::new().await;
+    let lane = Lane::begin(&fixture).await;
+    let mut page = lane.page(vec![lane.document("1", "pump")]);
+    let told = LifecycleEvent {
+        event: EventType::SystemError,
+        data: serde_json::json!({"code": "suspect_run"}),
+    };
+    page.events = vec![told.clone(), told.clone()];
+    lane.store.commit(&lane.fence, page).await.unwrap();
+    lane.commit(vec![lane.document("2", "belt")]).await;
+    let events = lane.events().await;
+    let types: Vec<_> = events.iter().map(|event| event.body.event_type()).collect();
+    let error = EventType::SystemError;
+    assert_eq!(
+        types,
+        [
+            EventType::RecordCreated,
+            error,
+            error,
+            EventType::RecordCreated
+        ]
+    );
+    let sequences: Vec<_> = events.iter().map(|event| event.sequence).collect();
+    assert_eq!(sequences, [1, 2, 3, 4]);
+    assert!(events.is_sorted_by(|a, b| a.time < b.time));
+    assert!(matches!(&events[1].body, EventBody::Lifecycle { data, .. } if *data == told.data));
 }
 
 pub(crate) async fn both_orders_of_the_feed_agree<F: Fixture>() {

@@ -168,7 +168,6 @@ pub(crate) fn commits_do_what_the_store_in_memory_does<F: Fixture>() {
                         outcome,
                         finished_at: second(9),
                         progress: RunProgress::default(),
-                        events: Vec::new(),
                     };
                     let expected = memory.finish_run(&fence, finish.clone()).await.unwrap();
                     let report = lane.store.finish_run(&lane.fence, finish).await.unwrap();

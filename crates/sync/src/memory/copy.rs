@@ -3,18 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use wrenchtime_connector::{EntityName, RowIssue, SortKey, StreamName};
+use wrenchtime_connector::{EntityName, RemoteKey, RowIssue, SortKey, StreamName};
 use wrenchtime_model::{
     ConnectionId, Envelope, Event, EventBody, EventType, RecordChange, RecordId, Resource, RunId,
-    Timestamp,
+    SuspicionId, Timestamp,
 };
 
 use super::{MemoryDocument, MemoryRecord, Writes};
 use crate::decide::{self, StoredRecord, Verdict};
 use crate::{
-    Absence, DocumentWrite, EventClock, KnownRow, Marks, Mode, NewRun, Outcome, PageCommit,
-    PageOutcome, RecordWrite, Removal, RunFinish, RunProgress, RunReport, RunStart, RunState,
-    StorageError, StoredRange, StreamState, Written,
+    Absence, Decision, DocumentWrite, EventClock, Judgement, KnownRow, LifecycleEvent, Marks, Mode,
+    NewRun, Outcome, PageCommit, PageOutcome, RecordWrite, Removal, RunFinish, RunProgress,
+    RunReport, RunStart, RunState, StorageError, StoredDocument, StoredRange, StreamState,
+    Suspicion, UnmappedQuery, Written,
 };
 
 type RowKey = (EntityName, SortKey);
@@ -33,6 +34,18 @@ pub(super) struct ConnectionCopy {
     run: Option<RunState>,
     was_complete: bool,
     marks: BTreeSet<(RunId, EntityName, SortKey)>,
+    /// Rows that could not be read and are to be read again.
+    pub(super) unread: BTreeSet<(EntityName, RemoteKey)>,
+    /// What stands against each stream, and the rows that it has shown.
+    pub(super) suspicions: BTreeMap<StreamName, (Suspicion, Shown)>,
+}
+
+/// The rows that a suspicion has shown.
+#[derive(Default)]
+pub(super) struct Shown {
+    keys: BTreeSet<SortKey>,
+    /// A row that was read after this came back.
+    observation: i64,
 }
 
 struct Stored {
@@ -68,6 +81,8 @@ impl ConnectionCopy {
             was_complete: false,
             made: BTreeMap::new(),
             marks: BTreeSet::new(),
+            unread: BTreeSet::new(),
+            suspicions: BTreeMap::new(),
         }
     }
 
@@ -128,6 +143,107 @@ impl ConnectionCopy {
         })
     }
 
+    pub(super) fn count_suspect(&self, absence: &Absence, suspicion: SuspicionId) -> u64 {
+        let mut suspicions = self.suspicions.values();
+        let Some((_, shown)) = suspicions.find(|(one, _)| one.id == suspicion) else {
+            return 0;
+        };
+        let suspect = self.missing(absence).filter(|row| {
+            row.observation <= shown.observation && shown.keys.contains(&row.sort_key)
+        });
+        u64::try_from(suspect.count()).unwrap_or(u64::MAX)
+    }
+
+    pub(super) fn unmapped(&self, query: &UnmappedQuery) -> Vec<StoredDocument> {
+        let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
+        let asked = |key: &RowKey| query.entities.contains(&key.0);
+        let tried = |document: &MemoryDocument| document.tried_by != query.not_by;
+        self.documents
+            .iter()
+            .filter(|(key, stored)| asked(key) && !stored.row.gone)
+            .filter(|(_, stored)| stored.quarantined.is_some() && tried(stored))
+            .take(limit)
+            .map(|(_, stored)| StoredDocument {
+                document: stored.document.clone(),
+                sort_key: stored.row.sort_key.clone(),
+                hash: stored.row.hash,
+                observation: stored.row.observation,
+            })
+            .collect()
+    }
+
+    pub(super) fn retry_all(&mut self) {
+        for stored in self.documents.values_mut() {
+            stored.tried_by.clear();
+        }
+        let issues = self.issues.iter();
+        let keys =
+            issues.filter_map(|((entity, _), issue)| Some((entity.clone(), issue.key.clone()?)));
+        self.unread.extend(keys);
+    }
+
+    /// Returns the keys of the rows that a suspicion shows.
+    pub(super) fn suspects(&self, suspicion: SuspicionId) -> Vec<RemoteKey> {
+        let mut suspicions = self.suspicions.values();
+        let Some((one, shown)) = suspicions.find(|(one, _)| one.id == suspicion) else {
+            return Vec::new();
+        };
+        self.live(&one.entity)
+            .filter(|row| shown.keys.contains(&row.sort_key))
+            .filter(|row| row.observation <= shown.observation)
+            .map(|row| row.key.clone())
+            .collect()
+    }
+
+    pub(super) fn decide(
+        &mut self,
+        id: SuspicionId,
+        decision: Decision,
+        now: DateTime<Utc>,
+    ) -> Option<Suspicion> {
+        let (stream, mut suspicion) = self
+            .suspicions
+            .iter()
+            .find(|(_, (one, _))| one.id == id)
+            .map(|(stream, (one, _))| (stream.clone(), one.clone()))?;
+        match decision {
+            Decision::Reject => {
+                self.suspicions.remove(&stream);
+            }
+            Decision::Confirm => {
+                suspicion.confirmed_at.get_or_insert(now);
+                let stored = self.suspicions.get_mut(&stream)?;
+                stored.0 = suspicion.clone();
+            }
+        }
+        Some(suspicion)
+    }
+
+    fn judge(&mut self, stream: &StreamName, judgement: Judgement) {
+        match judgement {
+            Judgement::Keep => {}
+            Judgement::Lift => {
+                self.suspicions.remove(stream);
+            }
+            Judgement::Raise {
+                mut suspicion,
+                missing,
+            } => {
+                if let Some((before, _)) = self.suspicions.get(stream)
+                    && before.id == suspicion.id
+                {
+                    suspicion.confirmed_at = before.confirmed_at;
+                }
+                let rows = missing.iter().flat_map(|absence| self.missing(absence));
+                let shown = Shown {
+                    keys: rows.map(|row| row.sort_key.clone()).collect(),
+                    observation: missing.as_ref().map_or(0, |absence| absence.observation),
+                };
+                self.suspicions.insert(stream.clone(), (suspicion, shown));
+            }
+        }
+    }
+
     pub(super) fn commit(
         &mut self,
         commit: PageCommit,
@@ -138,16 +254,24 @@ impl ConnectionCopy {
         for write in commit.documents {
             self.write_document(&commit.entity, write, &mut change);
         }
+        for key in commit.reread {
+            let place = (commit.entity.clone(), key.as_str().to_owned());
+            self.issues.remove(&place);
+            self.unread.remove(&(commit.entity.clone(), key));
+        }
         for issue in commit.issues {
             let place = issue.key.as_ref().map_or(&*issue.place, |key| key.as_str());
             let place = (commit.entity.clone(), place.to_owned());
             self.issues.insert(place, issue);
         }
-        let (Marks::Absent(keys) | Marks::Seen(keys)) = commit.marks else {
-            return self.checkpoint(commit.stream, commit.state, commit.progress, change);
-        };
-        for key in keys {
-            self.marks.insert((commit.run, commit.entity.clone(), key));
+        if let Marks::Absent(keys) | Marks::Seen(keys) = commit.marks {
+            for key in keys {
+                self.marks.insert((commit.run, commit.entity.clone(), key));
+            }
+        }
+        self.judge(&commit.stream, commit.judgement);
+        for LifecycleEvent { event, data } in commit.events {
+            self.log(EventBody::Lifecycle { event, data }, now, change.writes);
         }
         self.checkpoint(commit.stream, commit.state, commit.progress, change)
     }
@@ -199,12 +323,7 @@ impl ConnectionCopy {
             Outcome::Failed => Some(EventType::SyncFailed),
             Outcome::Cancelled => None,
         };
-        let own = own.map(|event| (event, data));
-        let others = finish
-            .events
-            .into_iter()
-            .map(|told| (told.event, told.data));
-        for (event, data) in own.into_iter().chain(others) {
+        if let Some(event) = own {
             self.log(EventBody::Lifecycle { event, data }, now, writes);
         }
         Ok(report)
@@ -250,8 +369,8 @@ impl ConnectionCopy {
             }
             resources.clone_from(&before.row.resources);
         }
-        let (mapped_by, quarantined) = match write.written {
-            Written::Quarantined { reason } => (String::new(), Some(reason)),
+        let (mapped_by, tried_by, quarantined) = match write.written {
+            Written::Quarantined { by, reason } => (String::new(), by, Some(reason)),
             Written::Mapped { by, records } => {
                 resources = records.iter().map(|made| made.record.resource).collect();
                 let kept = records.iter().map(|made| made.record.id).collect();
@@ -260,7 +379,7 @@ impl ConnectionCopy {
                 for record in records {
                     self.write_record(&key, record, change);
                 }
-                (by, None)
+                (by, String::new(), None)
             }
         };
         change.writes.documents += 1;
@@ -278,6 +397,7 @@ impl ConnectionCopy {
             document: write.document,
             row,
             quarantined,
+            tried_by,
         };
         self.documents.insert(key, document);
     }

@@ -2,7 +2,6 @@
 
 use proptest::prelude::*;
 use wrenchtime_connector::{Deletes, Yields};
-use wrenchtime_model::EventType;
 use wrenchtime_sync::{Mode, Outcome};
 
 use crate::source::{Op, Shape};
@@ -67,59 +66,6 @@ proptest! {
             Ok(())
         })?;
     }
-
-    #[test]
-    fn deletes_no_row_is_taken_out_by_a_suspect_pass(
-        shape in shape(),
-        rows in 12..60_u32,
-        left in 0..100_u32,
-    ) {
-        let keep = (rows - 11).min(rows * 8 / 10) * left / 100;
-        let world = World::with_rows(shape, rows);
-        wait(async {
-            world.run(Mode::Full).await.unwrap();
-            let before = world.copy();
-            for key in keep..rows {
-                world.source.act(&Op::Remove { key });
-            }
-            world.settle();
-            for _ in 0..2 {
-                let report = world.run_all().await.unwrap();
-                prop_assert_eq!(report.outcome, Outcome::Partial);
-                prop_assert_eq!(&world.copy(), &before);
-                prop_assert!(report.progress.faults.contains_key("pumps-all"));
-            }
-            let (event, data) = world.lifecycle().pop().unwrap();
-            prop_assert_eq!(event, EventType::SystemError);
-            prop_assert_eq!(&data["code"], "suspect_run");
-            prop_assert_eq!(&data["missing"], rows - keep);
-            prop_assert_eq!(&data["stored"], rows);
-            let mut request = world.request(Mode::Incremental);
-            request.accept_deletes = true;
-            let report = world.send(request).await.unwrap();
-            prop_assert_eq!(report.outcome, Outcome::Complete);
-            world.assert_true();
-            Ok(())
-        })?;
-    }
-}
-
-#[tokio::test]
-async fn an_empty_pass_over_a_small_copy_is_suspect_too() {
-    let world = World::with_rows(Shape::default(), 3);
-    world.run(Mode::Full).await.unwrap();
-    for key in 0..3 {
-        world.source.act(&Op::Remove { key });
-    }
-    let report = world.run(Mode::Full).await.unwrap();
-    assert_eq!(report.outcome, Outcome::Partial);
-    let words = &report.progress.faults["pumps-all"];
-    let told = "sync again with `accept_deletes`";
-    assert!(
-        words.contains("3 of 3") && words.contains("Look at the source") && words.contains(told),
-        "{words}"
-    );
-    assert_eq!(world.copy().len(), 3);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use wrenchtime_connector::{EntityName, Error, ErrorKind, Yields};
 use wrenchtime_model::{IdentityClass, RecordId};
-use wrenchtime_sync::{Fault, Mode, Outcome, RunError, RunReport};
+use wrenchtime_sync::{Decision, Fault, Mode, Outcome, RunError, RunReport};
 
 use crate::source::{Asked, Shape};
 use crate::support::{World, cases, shape, wait};
@@ -145,7 +145,7 @@ async fn what_is_joined_is_read_first_and_with_it() {
 }
 
 #[tokio::test]
-async fn a_suspect_pass_holds_back_what_relies_on_it_until_it_is_accepted() {
+async fn a_suspect_pass_holds_back_what_relies_on_it_until_it_is_confirmed() {
     for shape in [files(), joining(&Shape::default())] {
         let world = world(shape);
         world.run(Mode::Full).await.unwrap();
@@ -170,9 +170,8 @@ async fn a_suspect_pass_holds_back_what_relies_on_it_until_it_is_accepted() {
             assert!(contents(&world, "fans")[&3].contains("\"7/"));
             assert_joined(&world);
         }
-        let mut request = world.request(Mode::Incremental);
-        request.accept_deletes = true;
-        let report = world.send(request).await.unwrap();
+        world.decide(Decision::Confirm).await;
+        let report = world.run_all().await.unwrap();
         assert_eq!(report.outcome, Outcome::Complete);
         world.assert_true();
         assert!(contents(&world, "valves")[&3].contains("\"7/4\""));
@@ -458,12 +457,7 @@ proptest! {
             Episode::Restore.happen(&world).await;
             world.storage.recover();
             world.settle();
-            let mut request = world.request(Mode::Full);
-            request.accept_deletes = true;
-            world.send(request).await.unwrap();
-            let mut request = world.request(Mode::Full);
-            request.accept_deletes = true;
-            let report = world.send(request).await.unwrap();
+            let report = world.accept_all(Mode::Full).await;
             prop_assert_eq!(report.outcome, Outcome::Complete);
             world.assert_true();
             assert_joined(&world);

@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use wrenchtime_connector::{Deletes, Document, EntityName, KeyOrder, RemoteKey, Yields};
 use wrenchtime_model::{RecordChange, RunId};
 use wrenchtime_sync::{
-    DocumentWrite, Fault, Marks, Mode, NewRun, PageCommit, RunError, RunProgress, Storage,
-    StorageError, StreamState, Written,
+    DocumentWrite, Fault, Judgement, Marks, Mode, NewRun, PageCommit, RunError, RunProgress,
+    Storage, StorageError, StreamState, Written,
 };
 
 use crate::source::{Asked, Op, Shape};
@@ -238,11 +238,7 @@ proptest! {
             }
             world.source.quiet();
             world.settle();
-            for _ in 0..2 {
-                let mut request = world.request(ends_with);
-                request.accept_deletes = true;
-                world.send(request).await.unwrap();
-            }
+            world.accept_all(ends_with).await;
             world.assert_true();
             Ok(())
         })?;
@@ -303,7 +299,10 @@ fn one_document(run: RunId, observation: i64) -> PageCommit {
             },
         }],
         issues: Vec::new(),
+        reread: Vec::new(),
         marks: Marks::None,
+        judgement: Judgement::Keep,
+        events: Vec::new(),
         initial: false,
         progress: RunProgress::default(),
     }

@@ -156,9 +156,7 @@ proptest! {
             }
             world.source.quiet();
             world.settle();
-            let mut request = world.request(Mode::Full);
-            request.accept_deletes = true;
-            world.send(request).await.unwrap();
+            world.accept_all(Mode::Full).await;
             world.assert_true();
         });
     }

@@ -277,7 +277,9 @@ impl Source {
 
     /// Makes all rows readable.
     pub(crate) fn mend(&self) {
-        self.lock().unreadable.clear();
+        let mut state = self.lock();
+        state.unreadable.clear();
+        state.unfetchable.clear();
     }
 
     /// Does something just before the request of this number is answered, counted from 1 on from now.

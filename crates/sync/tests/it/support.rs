@@ -14,8 +14,8 @@ use wrenchtime_model::{
     ConnectionId, EventBody, EventType, IdentityClass, RecordChange, RecordId, Resource,
 };
 use wrenchtime_sync::{
-    Engine, EngineOptions, MemoryStorage, Mode, RunError, RunReport, RunRequest, Storage,
-    StreamState,
+    Decision, Engine, EngineOptions, MemoryStorage, Mode, RunError, RunReport, RunRequest, Storage,
+    StreamState, Suspicion,
 };
 
 use crate::source::{Op, Row, Shape, Source};
@@ -131,6 +131,36 @@ impl World {
         let mut request = self.request(Mode::Incremental);
         request.include_listings = true;
         self.send(request).await
+    }
+
+    /// Returns what stands against streams.
+    pub(crate) async fn suspicions(&self) -> Vec<Suspicion> {
+        self.storage.suspicions(self.connection).await.unwrap()
+    }
+
+    /// Decides all that stands.
+    pub(crate) async fn decide(&self, decision: Decision) {
+        for suspicion in self.suspicions().await {
+            let storage = &self.storage;
+            let decided = storage.decide(self.connection, suspicion.id, decision);
+            assert!(decided.is_some());
+        }
+    }
+
+    /// Reads everything until the copy is as the source, confirming whatever is suspect.
+    pub(crate) async fn accept_all(&self, mode: Mode) -> RunReport {
+        // The first may have to read what a killed one left, and only the next one proves anything.
+        for _ in 0..2 {
+            self.send_all(mode).await;
+        }
+        self.decide(Decision::Confirm).await;
+        self.send_all(mode).await
+    }
+
+    async fn send_all(&self, mode: Mode) -> RunReport {
+        let mut request = self.request(mode);
+        request.include_listings = true;
+        self.send(request).await.unwrap()
     }
 
     /// Returns the live records of the first table by key.

@@ -10,11 +10,13 @@ use wrenchtime_connector::{
     Bound, Clock, Document, EntityName, KeyOrder, ManualClock, Mapped, RemoteKey, RowIssue,
     SortKey, StreamName, content_hash,
 };
-use wrenchtime_model::{ConnectionId, EventType, IdentityClass, RecordId, Resource, RunId};
+use wrenchtime_model::{
+    ConnectionId, EventType, IdentityClass, RecordId, Resource, RunId, SuspicionId,
+};
 use wrenchtime_sync::{
-    Absence, DocumentWrite, Fence, LifecycleEvent, Marks, MemoryStorage, Mode, NewRun, Outcome,
-    PageCommit, RecordWrite, Removal, RunFinish, RunProgress, Storage, StorageError, StoredRange,
-    StreamState, Written,
+    Absence, Decision, DocumentWrite, Fence, Judgement, LifecycleEvent, Marks, MemoryStorage, Mode,
+    NewRun, Outcome, PageCommit, RecordWrite, Removal, RunFinish, RunProgress, Storage,
+    StorageError, StoredRange, StreamState, Suspicion, UnmappedQuery, Written,
 };
 
 use crate::world::{Dice, all_records, open};
@@ -24,6 +26,8 @@ const ENTITIES: [EntityName; 2] = [
     EntityName::from_static("Belt"),
 ];
 
+const STREAM: StreamName = StreamName::from_static("everything");
+
 struct Pair {
     stores: [Arc<dyn Storage>; 2],
     clock: Arc<ManualClock>,
@@ -31,6 +35,7 @@ struct Pair {
     run: RunId,
     /// The run before it, of whose marks nothing may be left.
     ended: RunId,
+    suspicion: SuspicionId,
     dice: Dice,
 }
 
@@ -38,6 +43,20 @@ fn key(number: usize) -> (RemoteKey, SortKey) {
     let key = RemoteKey::new(number.to_string());
     let sorted = KeyOrder::Numeric.sort_key(&key);
     (key, sorted)
+}
+
+/// Returns the documents that version 1 has not tried, as texts.
+async fn unmapped(store: &dyn Storage, connection: ConnectionId) -> Vec<String> {
+    let query = UnmappedQuery {
+        entities: ENTITIES.to_vec(),
+        not_by: "1".to_owned(),
+        limit: 100,
+    };
+    let found = store.unmapped(connection, query).await.unwrap();
+    found
+        .iter()
+        .map(|document| format!("{document:?}"))
+        .collect()
 }
 
 impl Pair {
@@ -80,7 +99,10 @@ impl Pair {
         let document = Document::new(entity.clone(), remote, body).with_deleted(is_deleted);
         let written = if self.dice.below(6) == 0 {
             let reason = "it has no name".to_owned();
-            Written::Quarantined { reason }
+            Written::Quarantined {
+                by: self.dice.below(3).to_string(),
+                reason,
+            }
         } else {
             let count = if is_deleted { 0 } else { self.dice.below(3) };
             let records = (0..count).map(|_| self.record());
@@ -116,14 +138,45 @@ impl Pair {
         };
         PageCommit {
             run: self.run,
-            stream: StreamName::from_static("everything"),
+            stream: STREAM,
             entity,
             state,
             documents,
+            reread: Vec::new(),
             issues: vec![RowIssue::new(None, "line 7", "it is cut off")],
             marks,
+            judgement: self.judgement(),
+            events: vec![LifecycleEvent {
+                event: EventType::SystemError,
+                data: json!({"code": "suspect_run"}),
+            }],
             initial: self.dice.below(2) == 0,
             progress: RunProgress::default(),
+        }
+    }
+
+    fn judgement(&mut self) -> Judgement {
+        let now = self.clock.now();
+        match self.dice.below(4) {
+            0 => Judgement::Lift,
+            1 => {
+                let id = [self.suspicion, SuspicionId::new()][self.dice.below(2)];
+                self.suspicion = id;
+                let suspicion = Suspicion {
+                    id,
+                    stream: STREAM,
+                    entity: self.entity(),
+                    run: self.run,
+                    since: now,
+                    found_at: now,
+                    missing: 12,
+                    stored: 30,
+                    confirmed_at: None,
+                };
+                let missing = (self.dice.below(3) > 0).then(|| self.absence());
+                Judgement::Raise { suspicion, missing }
+            }
+            _ => Judgement::Keep,
         }
     }
 
@@ -162,10 +215,6 @@ impl Pair {
             outcome: outcome[self.dice.below(4)],
             finished_at: self.clock.now(),
             progress: RunProgress::default(),
-            events: vec![LifecycleEvent {
-                event: EventType::SystemError,
-                data: json!({"code": "suspect_run"}),
-            }],
         };
         let [a, b] = &self.stores;
         let report = a.finish_run(&self.fence, finish.clone()).await.unwrap();
@@ -216,6 +265,13 @@ impl Pair {
                 store.known(connection, &range.entity, &keys).await.unwrap(),
                 store.known_range(connection, range.clone()).await.unwrap(),
                 store.count_missing(connection, &absence).await.unwrap(),
+                unmapped(store.as_ref(), connection).await,
+                store.unread(connection).await.unwrap(),
+                store.suspicions(connection).await.unwrap(),
+                store
+                    .count_suspect(connection, &absence, self.suspicion)
+                    .await
+                    .unwrap(),
                 store
                     .missing(connection, &absence, after, range.limit)
                     .await
@@ -242,6 +298,7 @@ async fn any_calls_are_answered_as_by_the_store_in_memory() {
             fence: memory.acquire(connection).await.unwrap(),
             run: RunId::new(),
             ended: RunId::new(),
+            suspicion: SuspicionId::new(),
             clock,
             dice: Dice(seed),
         };
@@ -281,6 +338,7 @@ async fn who_was_taken_over_can_write_nothing() {
         fence,
         run: RunId::new(),
         ended: RunId::new(),
+        suspicion: SuspicionId::new(),
         dice: Dice(1),
     };
     pair.begin(Mode::Full).await;
@@ -305,7 +363,6 @@ async fn who_was_taken_over_can_write_nothing() {
         outcome: Outcome::Complete,
         finished_at: pair.clock.now(),
         progress: RunProgress::default(),
-        events: Vec::new(),
     };
     let refusals = [
         storage.begin_run(&fence, new).await.err(),
@@ -318,4 +375,45 @@ async fn who_was_taken_over_can_write_nothing() {
     }
     assert_eq!(std::fs::read(&journal).unwrap(), before);
     storage.finish_run(&newer, finish).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_decided_is_there_after_a_restart() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let journal = folder.path().join("journal.jsonl");
+    let clock = Arc::new(ManualClock::new("2031-05-01T12:00:00Z".parse().unwrap()));
+    let storage = open(&journal, &clock);
+    let fence = storage.acquire(ConnectionId::new()).await.unwrap();
+    let mut pair = Pair {
+        stores: [Arc::new(storage.clone()), Arc::new(storage.clone())],
+        clock: Arc::clone(&clock),
+        fence,
+        run: RunId::new(),
+        ended: RunId::new(),
+        suspicion: SuspicionId::new(),
+        dice: Dice(1),
+    };
+    pair.begin(Mode::Full).await;
+    let stands = loop {
+        let page = pair.page();
+        storage.commit(&fence, page).await.unwrap();
+        if let Some(stands) = storage.suspicions(fence.connection).await.unwrap().pop() {
+            break stands;
+        }
+    };
+    let decide = |storage: embed_sync::FileStorage, decision| async move {
+        storage
+            .decide(fence.connection, stands.id, decision)
+            .await
+            .unwrap()
+    };
+    let confirmed = decide(storage.clone(), Decision::Confirm).await.unwrap();
+    assert_eq!(confirmed.confirmed_at, Some(clock.now()));
+    drop((storage, pair));
+    let storage = open(&journal, &clock);
+    let stored = storage.suspicions(fence.connection).await.unwrap();
+    assert_eq!(stored, [confirmed]);
+    assert!(decide(storage.clone(), Decision::Reject).await.is_some());
+    assert!(decide(storage.clone(), Decision::Confirm).await.is_none());
+    assert_eq!(storage.suspicions(fence.connection).await.unwrap(), []);
 }

@@ -91,9 +91,11 @@ impl Copy {
 
     /// Runs after somebody said that the rows are gone indeed.
     async fn accept(&self) -> RunReport {
-        let mut request = self.request();
-        request.accept_deletes = true;
-        self.engine.run(request).await.unwrap()
+        for suspicion in self.storage.suspicions(self.connection).await.unwrap() {
+            let storage = &self.storage;
+            storage.decide(self.connection, suspicion.id, Decision::Confirm);
+        }
+        self.run().await
     }
 
     fn records(&self, resource: Resource) -> Vec<MemoryRecord> {

@@ -2,17 +2,21 @@
 
 use std::collections::BTreeMap;
 
+use sqlx::postgres::PgConnection;
 use uuid::Uuid;
 use wrenchtime_connector::{EntityName, RemoteKey};
 use wrenchtime_model::RunId;
 use wrenchtime_service::storage::{
-    QuarantinePage, QuarantinePosition, QuarantineQuery, QuarantinedRow, RowFault,
+    QuarantineId, QuarantinePage, QuarantinePosition, QuarantineQuery, QuarantineRetried,
+    QuarantineRetry, QuarantinedRow, RowFault,
 };
 
+use super::keys::write_audit;
 use super::list::head;
 use crate::error::Fault;
+use crate::postgres::PostgresStore;
+use crate::postgres::connection::Lane;
 use crate::postgres::text::{Text, plain};
-use crate::postgres::{PostgresStore, Tx};
 
 /// Row number, entity, key, reason, place, run.
 type Unreadable = (
@@ -23,8 +27,8 @@ type Unreadable = (
     Text<'static>,
     Uuid,
 );
-/// Row number, entity, key, reason.
-type Unmapped = (i64, Text<'static>, Text<'static>, Text<'static>);
+/// Row number, entity, key, reason, body.
+type Unmapped = (i64, Text<'static>, Text<'static>, Text<'static>, String);
 
 type Placed = (QuarantinePosition, QuarantinedRow);
 
@@ -59,7 +63,7 @@ pub(super) async fn quarantine(
 
 /// Returns one row more than the page has room for, if there is one.
 async fn unreadable(
-    tx: &mut Tx,
+    tx: &mut PgConnection,
     lane: i64,
     (query, after): (&QuarantineQuery, i64),
 ) -> Result<Vec<Placed>, Fault> {
@@ -86,12 +90,13 @@ async fn unreadable(
     .bind(times)
     .bind(after)
     .bind(i64::from(query.limit) + 1)
-    .fetch_all(&mut **tx)
+    .fetch_all(&mut *tx)
     .await?;
     let placed = |(row, entity, key, reason, place, run): Unreadable| {
         let position = QuarantinePosition::Unreadable(row);
         let run = RunId::from_uuid(run);
         let row = QuarantinedRow {
+            id: QuarantineId::Unreadable(row),
             entity: EntityName::new(entity.into_string()),
             key: plain(key).map(RemoteKey::new),
             reason: reason.into_string(),
@@ -107,7 +112,7 @@ async fn unreadable(
 
 /// Returns when each entity was last listed whole.
 async fn listed(
-    tx: &mut Tx,
+    tx: &mut PgConnection,
     lane: i64,
     query: &QuarantineQuery,
 ) -> Result<BTreeMap<EntityName, i64>, Fault> {
@@ -115,7 +120,7 @@ async fn listed(
         "SELECT stream, completed_at FROM stream_states WHERE connection = $1 AND completed_at IS NOT NULL",
     )
     .bind(lane)
-    .fetch_all(&mut **tx)
+    .fetch_all(&mut *tx)
     .await?;
     let completed: BTreeMap<String, i64> = completed
         .into_iter()
@@ -130,12 +135,12 @@ async fn listed(
 }
 
 async fn unmapped(
-    tx: &mut Tx,
+    tx: &mut PgConnection,
     lane: i64,
     ((entity, row), room): ((&str, i64), i64),
 ) -> Result<Vec<Placed>, Fault> {
     let rows: Vec<Unmapped> = sqlx::query_as(
-        "SELECT d.row, d.entity, d.key, d.quarantine_reason FROM documents d \
+        "SELECT d.row, d.entity, d.key, d.quarantine_reason, d.body FROM documents d \
          WHERE d.connection = $1 AND d.quarantine_reason IS NOT NULL AND NOT d.gone AND (d.entity, d.row) > ($2, $3) \
          ORDER BY d.entity, d.row LIMIT $4",
     )
@@ -143,18 +148,100 @@ async fn unmapped(
     .bind(Text::new(entity))
     .bind(row)
     .bind(room)
-    .fetch_all(&mut **tx)
+    .fetch_all(&mut *tx)
     .await?;
-    let placed = |(row, entity, key, reason): Unmapped| {
+    let placed = |(row, entity, key, reason, body): Unmapped| {
         let entity = entity.into_string();
         let position = QuarantinePosition::Unmapped(entity.clone(), row);
         let row = QuarantinedRow {
+            id: QuarantineId::Unmapped(row),
             entity: EntityName::new(entity),
             key: Some(RemoteKey::new(key.into_string())),
             reason: reason.into_string(),
-            fault: RowFault::Unmapped,
+            fault: RowFault::Unmapped { body },
         };
         (position, row)
     };
     Ok(rows.into_iter().map(placed).collect())
+}
+
+/// Marks rows to be tried again by the next run.
+pub(super) async fn retry(
+    store: &PostgresStore,
+    retry: &QuarantineRetry,
+) -> Result<Option<QuarantineRetried>, Fault> {
+    let mut tx = store.write().await?;
+    let Some(lane) = Lane::find(&mut tx, retry.connection).await? else {
+        return Ok(None);
+    };
+    let mut retried = QuarantineRetried::default();
+    if !matches!(retry.row, Some(QuarantineId::Unreadable(_))) {
+        retried.mapped = want_mapped(&mut tx, lane.row, retry.row).await?;
+    }
+    if !matches!(retry.row, Some(QuarantineId::Unmapped(_))) {
+        want_read(&mut tx, lane.row, (retry, &mut retried)).await?;
+    }
+    if lane.closed || (retry.row.is_some() && retried == QuarantineRetried::default()) {
+        return Ok(None);
+    }
+    write_audit(&mut tx, &retry.audit).await?;
+    tx.commit().await?;
+    Ok(Some(retried))
+}
+
+async fn want_mapped(
+    tx: &mut PgConnection,
+    lane: i64,
+    row: Option<QuarantineId>,
+) -> Result<u64, Fault> {
+    let one = match row {
+        Some(QuarantineId::Unmapped(row)) => Some(row),
+        _ => None,
+    };
+    let done = sqlx::query(
+        "UPDATE documents SET tried_by = '' WHERE connection = $1 AND tried_by IS NOT NULL AND NOT gone \
+         AND ($2::bigint IS NULL OR row = $2)",
+    )
+    .bind(lane)
+    .bind(one)
+    .execute(&mut *tx)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+async fn want_read(
+    tx: &mut PgConnection,
+    lane: i64,
+    (retry, retried): (&QuarantineRetry, &mut QuarantineRetried),
+) -> Result<(), Fault> {
+    let all = QuarantineQuery {
+        connection: retry.connection,
+        listings: retry.listings.clone(),
+        after: None,
+        limit: u32::MAX - 1,
+    };
+    let mut rows = Vec::new();
+    for (_, found) in unreadable(tx, lane, (&all, 0)).await? {
+        let QuarantineId::Unreadable(row) = found.id else {
+            continue;
+        };
+        if retry.row.is_some_and(|one| one != found.id) {
+            continue;
+        }
+        if found.key.is_some() && retry.rereads.contains(&found.entity) {
+            rows.push(row);
+            retried.read += 1;
+        } else {
+            retried.waiting += 1;
+        }
+    }
+    mark_wanted(tx, rows).await
+}
+
+async fn mark_wanted(tx: &mut PgConnection, rows: Vec<i64>) -> Result<(), Fault> {
+    sqlx::query("UPDATE row_issues SET wanted = true WHERE row = ANY($1)")
+        .bind(rows)
+        .execute(tx)
+        .await?;
+    Ok(())
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use sqlx::postgres::PgConnection;
 use sqlx::{Postgres, QueryBuilder};
 use wrenchtime_connector::SortKey;
-use wrenchtime_model::{ConnectionId, RunId};
+use wrenchtime_model::{ConnectionId, RunId, SuspicionId};
 use wrenchtime_sync::{Absence, Fence, KnownRow, PageOutcome, Removal, RunProgress};
 
 use super::bulk;
@@ -18,14 +18,15 @@ use crate::postgres::connection::Lane;
 use crate::postgres::text::Text;
 use crate::postgres::{PostgresStore, connection};
 
-/// Selects from documents `d` that are missing, of a connection and with the marks of a run, both by row.
-fn select_missing(
-    columns: &str,
+/// Selects from documents `d` that are missing, of a connection and with the marks of a run, both by row. The selection
+/// begins with all in front of its `FROM`.
+pub(super) fn select_missing(
+    selection: &str,
     absence: &Absence,
     (lane, run): (i64, Option<i64>),
 ) -> QueryBuilder<Postgres> {
     const SAME_KEY: &str = "m.entity = d.entity AND left(m.sort_key, 500) = left(d.sort_key, 500) AND m.sort_key = d.sort_key";
-    let mut query = QueryBuilder::new(format!("SELECT {columns} FROM documents d "));
+    let mut query = QueryBuilder::new(format!("{selection} FROM documents d "));
     let is_marked = |query: &mut QueryBuilder<Postgres>| {
         query.push("run_marks m WHERE m.run = ").push_bind(run);
         query.push(format_args!(" AND {SAME_KEY}) AND "));
@@ -44,7 +45,7 @@ fn select_missing(
     query
 }
 
-async fn run_row(tx: &mut PgConnection, run: RunId) -> Result<Option<i64>, Fault> {
+pub(super) async fn run_row(tx: &mut PgConnection, run: RunId) -> Result<Option<i64>, Fault> {
     Ok(sqlx::query_scalar("SELECT row FROM runs WHERE id = $1")
         .bind(*run.as_uuid())
         .fetch_optional(tx)
@@ -70,9 +71,38 @@ pub(super) async fn count(
     .fetch_one(&mut *tx)
     .await?;
     let run = run_row(&mut tx, absence.run).await?;
-    let mut query = select_missing("count(*)", absence, (lane, run));
+    let mut query = select_missing("SELECT count(*)", absence, (lane, run));
     let missing: i64 = query.build_query_scalar().fetch_one(&mut *tx).await?;
     Ok((codec::unsigned(missing)?, codec::unsigned(stored)?))
+}
+
+/// Counts the rows that are missing and that a suspicion has shown.
+pub(super) async fn count_suspect(
+    store: &PostgresStore,
+    connection: ConnectionId,
+    (absence, suspicion): (&Absence, SuspicionId),
+) -> Result<u64, Fault> {
+    let mut tx = store.read().await?;
+    let Some(lane) = connection::row_of(&mut tx, connection).await? else {
+        return Ok(0);
+    };
+    let shown: Option<(i64, i64)> =
+        sqlx::query_as("SELECT row, observation FROM suspicions WHERE connection = $1 AND id = $2")
+            .bind(lane)
+            .bind(*suspicion.as_uuid())
+            .fetch_optional(&mut *tx)
+            .await?;
+    let Some((suspicion, observation)) = shown else {
+        return Ok(0);
+    };
+    let run = run_row(&mut tx, absence.run).await?;
+    let mut query = select_missing("SELECT count(*)", absence, (lane, run));
+    query.push(" AND d.observation <= ").push_bind(observation);
+    query.push(" AND EXISTS (SELECT 1 FROM suspects x WHERE x.suspicion = ");
+    query.push_bind(suspicion);
+    query.push(" AND left(x.sort_key, 500) = left(d.sort_key, 500) AND x.sort_key = d.sort_key)");
+    let count: i64 = query.build_query_scalar().fetch_one(&mut *tx).await?;
+    codec::unsigned(count)
 }
 
 pub(super) async fn list(
@@ -86,7 +116,7 @@ pub(super) async fn list(
         return Ok(Vec::new());
     };
     let run = run_row(&mut tx, absence.run).await?;
-    let mut query = select_missing(KNOWN_COLUMNS, absence, (lane, run));
+    let mut query = select_missing(&format!("SELECT {KNOWN_COLUMNS}"), absence, (lane, run));
     if let Some(after) = after {
         push_bound(&mut query, ("d", ">"), after);
     }

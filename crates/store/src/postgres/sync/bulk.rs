@@ -162,13 +162,14 @@ async fn write_documents(
 ) -> Result<(), Fault> {
     sqlx::query(
         "INSERT INTO documents (connection, row, entity, sort_key, key, version, hash, mapped_by, observation, gone, \
-         resources, changed_at, changed_text, quarantine_reason, body) \
+         resources, changed_at, changed_text, quarantine_reason, tried_by, body) \
          SELECT $1, d.* FROM UNNEST($2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bytea[], \
-         $8::text[], $9::bigint[], $10::boolean[], $11::text[], $12::bigint[], $13::text[], $14::text[], $15::text[]) \
-         AS d ON CONFLICT (connection, row) DO UPDATE SET key = excluded.key, version = excluded.version, \
+         $8::text[], $9::bigint[], $10::boolean[], $11::text[], $12::bigint[], $13::text[], $14::text[], $15::text[], \
+         $16::text[]) AS d ON CONFLICT (connection, row) DO UPDATE SET key = excluded.key, version = excluded.version, \
          hash = excluded.hash, mapped_by = excluded.mapped_by, observation = excluded.observation, \
          gone = excluded.gone, resources = excluded.resources, changed_at = excluded.changed_at, \
-         changed_text = excluded.changed_text, quarantine_reason = excluded.quarantine_reason, body = excluded.body",
+         changed_text = excluded.changed_text, quarantine_reason = excluded.quarantine_reason, \
+         tried_by = excluded.tried_by, body = excluded.body",
     )
     .bind(lane)
     .bind(column(effects, |effect| effect.row))
@@ -194,7 +195,11 @@ async fn write_documents(
     }))
     .bind(column(effects, |effect| match &effect.write.written {
         Written::Mapped { .. } => None,
-        Written::Quarantined { reason } => Some(Text::new(reason)),
+        Written::Quarantined { reason, .. } => Some(Text::new(reason)),
+    }))
+    .bind(column(effects, |effect| match &effect.write.written {
+        Written::Mapped { .. } => None,
+        Written::Quarantined { by, .. } => Some(Text::new(by)),
     }))
     .bind(column(effects, |effect| effect.write.document.body.get()))
     .execute(tx)

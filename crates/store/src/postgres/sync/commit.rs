@@ -5,7 +5,7 @@ use wrenchtime_connector::SortKey;
 use wrenchtime_model::RunId;
 use wrenchtime_sync::{Fence, Marks, PageCommit, PageOutcome, RunProgress, Written};
 
-use super::bulk;
+use super::{bulk, retry, suspicions};
 use crate::codec;
 use crate::columns::ISSUES_OF_RUN;
 use crate::error::Fault;
@@ -30,11 +30,16 @@ pub(super) async fn commit(
     }
     bulk::write(&mut tx, lane.row, &page, commit.initial).await?;
     write_marks(&mut tx, run, &commit).await?;
+    retry::settle(&mut tx, lane.row, &commit).await?;
     write_issues(&mut tx, run, &commit).await?;
     let rows = page.documents.iter().map(|document| document.row);
     lane.last_document = rows.fold(lane.last_document, i64::max);
     lane.clock = page.clock;
     let outcome = page.outcome;
+    suspicions::judge(&mut tx, lane.row, (&commit.stream, &commit.judgement)).await?;
+    for event in &commit.events {
+        lane.log(&mut tx, event, store.inner.clock.now()).await?;
+    }
     let mut progress = commit.progress.clone();
     progress.add(&outcome);
     write_ledger(&mut tx, &lane, &commit, (run, &progress)).await?;

@@ -8,7 +8,7 @@ use wrenchtime_sync::{
 
 use super::commit::run_under_way;
 use crate::codec;
-use crate::columns::{RUNS_KEPT, RUNS_WITH_ISSUES, RunColumns, events_at_end, run_state};
+use crate::columns::{RUNS_KEPT, RUNS_WITH_ISSUES, RunColumns, event_at_end, run_state};
 use crate::error::Fault;
 use crate::postgres::PostgresStore;
 use crate::postgres::connection::Lane;
@@ -125,7 +125,7 @@ pub(super) async fn finish(
             .execute(&mut *tx)
             .await?;
     }
-    for event in events_at_end(&finish, &report)? {
+    if let Some(event) = event_at_end(&finish, &report)? {
         lane.log(&mut tx, &event, store.inner.clock.now()).await?;
     }
     lane.store(&mut tx).await?;

@@ -2,22 +2,26 @@
 
 use std::collections::BTreeMap;
 
+use sqlx::sqlite::SqliteConnection;
 use uuid::Uuid;
 use wrenchtime_connector::{EntityName, RemoteKey};
 use wrenchtime_model::RunId;
 use wrenchtime_service::storage::{
-    QuarantinePage, QuarantinePosition, QuarantineQuery, QuarantinedRow, RowFault,
+    QuarantineId, QuarantinePage, QuarantinePosition, QuarantineQuery, QuarantineRetried,
+    QuarantineRetry, QuarantinedRow, RowFault,
 };
 
+use super::keys::write_audit;
 use super::list::head;
 use crate::codec;
 use crate::error::Fault;
-use crate::sqlite::{SqliteStore, Tx};
+use crate::sqlite::SqliteStore;
+use crate::sqlite::connection::Lane;
 
 /// Row number, entity, key, reason, place, run.
 type Unreadable = (i64, String, Option<String>, String, String, Uuid);
-/// Row number, entity, key, reason.
-type Unmapped = (i64, String, String, String);
+/// Row number, entity, key, reason, body.
+type Unmapped = (i64, String, String, String, String);
 
 type Placed = (QuarantinePosition, QuarantinedRow);
 
@@ -52,7 +56,7 @@ pub(super) async fn quarantine(
 
 /// Returns one row more than the page has room for, if there is one.
 async fn unreadable(
-    tx: &mut Tx,
+    tx: &mut SqliteConnection,
     lane: i64,
     (query, after): (&QuarantineQuery, i64),
 ) -> Result<Vec<Placed>, Fault> {
@@ -72,12 +76,13 @@ async fn unreadable(
     .bind(listed)
     .bind(after)
     .bind(i64::from(query.limit) + 1)
-    .fetch_all(&mut **tx)
+    .fetch_all(&mut *tx)
     .await?;
     let placed = |(row, entity, key, reason, place, run): Unreadable| {
         let position = QuarantinePosition::Unreadable(row);
         let run = RunId::from_uuid(run);
         let row = QuarantinedRow {
+            id: QuarantineId::Unreadable(row),
             entity: EntityName::new(entity),
             key: key.map(RemoteKey::new),
             reason,
@@ -90,7 +95,7 @@ async fn unreadable(
 
 /// Returns when each entity was last listed whole.
 async fn listed(
-    tx: &mut Tx,
+    tx: &mut SqliteConnection,
     lane: i64,
     query: &QuarantineQuery,
 ) -> Result<BTreeMap<EntityName, i64>, Fault> {
@@ -98,7 +103,7 @@ async fn listed(
         "SELECT stream, completed_at FROM stream_states WHERE connection = ? AND completed_at IS NOT NULL",
     )
     .bind(lane)
-    .fetch_all(&mut **tx)
+    .fetch_all(&mut *tx)
     .await?;
     let completed: BTreeMap<String, i64> = completed.into_iter().collect();
     let listings = query.listings.iter();
@@ -110,12 +115,12 @@ async fn listed(
 }
 
 async fn unmapped(
-    tx: &mut Tx,
+    tx: &mut SqliteConnection,
     lane: i64,
     ((entity, row), room): ((&str, i64), i64),
 ) -> Result<Vec<Placed>, Fault> {
     let rows: Vec<Unmapped> = sqlx::query_as(
-        "SELECT row, entity, key, quarantine_reason FROM documents \
+        "SELECT row, entity, key, quarantine_reason, body FROM documents \
          WHERE connection = ? AND quarantine_reason IS NOT NULL AND gone = 0 AND (entity, row) > (?, ?) \
          ORDER BY entity, row LIMIT ?",
     )
@@ -123,17 +128,99 @@ async fn unmapped(
     .bind(entity)
     .bind(row)
     .bind(room)
-    .fetch_all(&mut **tx)
+    .fetch_all(&mut *tx)
     .await?;
-    let placed = |(row, entity, key, reason): Unmapped| {
+    let placed = |(row, entity, key, reason, body): Unmapped| {
         let position = QuarantinePosition::Unmapped(entity.clone(), row);
         let row = QuarantinedRow {
+            id: QuarantineId::Unmapped(row),
             entity: EntityName::new(entity),
             key: Some(RemoteKey::new(key)),
             reason,
-            fault: RowFault::Unmapped,
+            fault: RowFault::Unmapped { body },
         };
         (position, row)
     };
     Ok(rows.into_iter().map(placed).collect())
+}
+
+/// Marks rows to be tried again by the next run.
+pub(super) async fn retry(
+    store: &SqliteStore,
+    retry: &QuarantineRetry,
+) -> Result<Option<QuarantineRetried>, Fault> {
+    let mut tx = store.write().await?;
+    let Some(lane) = Lane::find(&mut tx, retry.connection).await? else {
+        return Ok(None);
+    };
+    let mut retried = QuarantineRetried::default();
+    if !matches!(retry.row, Some(QuarantineId::Unreadable(_))) {
+        retried.mapped = want_mapped(&mut tx, lane.row, retry.row).await?;
+    }
+    if !matches!(retry.row, Some(QuarantineId::Unmapped(_))) {
+        want_read(&mut tx, lane.row, (retry, &mut retried)).await?;
+    }
+    if lane.closed || (retry.row.is_some() && retried == QuarantineRetried::default()) {
+        return Ok(None);
+    }
+    write_audit(&mut tx, &retry.audit).await?;
+    tx.commit().await?;
+    Ok(Some(retried))
+}
+
+async fn want_mapped(
+    tx: &mut SqliteConnection,
+    lane: i64,
+    row: Option<QuarantineId>,
+) -> Result<u64, Fault> {
+    let one = match row {
+        Some(QuarantineId::Unmapped(row)) => Some(row),
+        _ => None,
+    };
+    let done = sqlx::query(
+        "UPDATE documents SET tried_by = '' WHERE connection = ?1 AND tried_by IS NOT NULL AND gone = 0 \
+         AND (?2 IS NULL OR row = ?2)",
+    )
+    .bind(lane)
+    .bind(one)
+    .execute(&mut *tx)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+async fn want_read(
+    tx: &mut SqliteConnection,
+    lane: i64,
+    (retry, retried): (&QuarantineRetry, &mut QuarantineRetried),
+) -> Result<(), Fault> {
+    let all = QuarantineQuery {
+        connection: retry.connection,
+        listings: retry.listings.clone(),
+        after: None,
+        limit: u32::MAX - 1,
+    };
+    let mut rows = Vec::new();
+    for (_, found) in unreadable(tx, lane, (&all, 0)).await? {
+        let QuarantineId::Unreadable(row) = found.id else {
+            continue;
+        };
+        if retry.row.is_some_and(|one| one != found.id) {
+            continue;
+        }
+        if found.key.is_some() && retry.rereads.contains(&found.entity) {
+            rows.push(row);
+            retried.read += 1;
+        } else {
+            retried.waiting += 1;
+        }
+    }
+    mark_wanted(tx, rows).await
+}
+
+async fn mark_wanted(tx: &mut SqliteConnection, rows: Vec<i64>) -> Result<(), Fault> {
+    sqlx::query("UPDATE row_issues SET wanted = 1 WHERE row IN (SELECT value FROM json_each(?))")
+        .bind(codec::to_json(&rows)?)
+        .execute(tx)
+        .await?;
+    Ok(())
 }

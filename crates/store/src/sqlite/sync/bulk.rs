@@ -189,14 +189,14 @@ async fn write_documents(
 ) -> Result<(), Fault> {
     let mut query = QueryBuilder::<Sqlite>::new(
         "INSERT INTO documents (row, connection, entity, sort_key, key, version, hash, mapped_by, observation, gone, \
-         resources, changed_at, changed_text, quarantine_reason, body) ",
+         resources, changed_at, changed_text, quarantine_reason, tried_by, body) ",
     );
     query.push_values(documents, |mut row, effect| {
         let write = effect.write;
         let document = &write.document;
-        let (mapped_by, reason) = match &write.written {
+        let (mapped_by, quarantined) = match &write.written {
             Written::Mapped { by, .. } => (by.as_str(), None),
-            Written::Quarantined { reason } => ("", Some(reason.as_str())),
+            Written::Quarantined { by, reason } => ("", Some((by, reason))),
         };
         let changed = document.changed_at.as_ref();
         row.push_bind(effect.row)
@@ -212,14 +212,15 @@ async fn write_documents(
             .push_bind(codec::resources_to_text(&effect.resources))
             .push_bind(changed.map(|changed| codec::micros(changed.at)))
             .push_bind(changed.map(|changed| changed.text.as_str()))
-            .push_bind(reason)
+            .push_bind(quarantined.map(|(_, reason)| reason.as_str()))
+            .push_bind(quarantined.map(|(by, _)| by.as_str()))
             .push_bind(document.body.get());
     });
     query.push(
         " ON CONFLICT (row) DO UPDATE SET key = excluded.key, version = excluded.version, hash = excluded.hash, \
          mapped_by = excluded.mapped_by, observation = excluded.observation, gone = excluded.gone, \
          resources = excluded.resources, changed_at = excluded.changed_at, changed_text = excluded.changed_text, \
-         quarantine_reason = excluded.quarantine_reason, body = excluded.body",
+         quarantine_reason = excluded.quarantine_reason, tried_by = excluded.tried_by, body = excluded.body",
     );
     execute(tx, &mut query).await
 }

@@ -6,7 +6,7 @@ use wrenchtime_connector::SortKey;
 use wrenchtime_model::RunId;
 use wrenchtime_sync::{Fence, Marks, PageCommit, PageOutcome, RunProgress, Written};
 
-use super::bulk;
+use super::{bulk, retry, suspicions};
 use crate::codec;
 use crate::columns::ISSUES_OF_RUN;
 use crate::error::Fault;
@@ -34,10 +34,15 @@ pub(super) async fn commit(
     bulk::write(&mut tx, lane.row, &page, commit.initial).await?;
     write_marks(&mut tx, run, &commit).await?;
     write_state(&mut tx, lane.row, &commit).await?;
+    retry::settle(&mut tx, lane.row, &commit).await?;
     write_issues(&mut tx, run, &commit).await?;
     let outcome = page.outcome;
     write_progress(&mut tx, run, commit.progress, &outcome).await?;
     lane.clock = page.clock;
+    suspicions::judge(&mut tx, lane.row, (&commit.stream, &commit.judgement)).await?;
+    for event in &commit.events {
+        lane.log(&mut tx, event, store.inner.clock.now()).await?;
+    }
     lane.store(&mut tx).await?;
     tx.commit().await?;
     Ok(outcome)
