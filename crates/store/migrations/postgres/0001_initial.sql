@@ -121,6 +121,8 @@ CREATE TABLE row_issues (
     entity text NOT NULL,
     key text,
     place text NOT NULL,
+    -- Of the rows without a key that stand there.
+    number bigint NOT NULL,
     reason text NOT NULL
 );
 CREATE INDEX row_issues_of_run ON row_issues (run);

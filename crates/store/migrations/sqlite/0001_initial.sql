@@ -108,6 +108,8 @@ CREATE TABLE row_issues (
     entity TEXT NOT NULL,
     key TEXT,
     place TEXT NOT NULL,
+    -- Of the rows without a key that stand there.
+    number INTEGER NOT NULL,
     reason TEXT NOT NULL
 );
 CREATE INDEX row_issues_of_run ON row_issues (run);

@@ -97,6 +97,8 @@ macro_rules! store_suite {
                 both_kinds_are_listed_in_pages
                 what_was_mended_leaves_the_quarantine
                 a_row_that_several_runs_met_is_told_once
+                rows_of_one_place_without_a_key_are_told_one_by_one
+                what_a_listing_met_stays_until_the_next_listing
             }
             whole {
                 a_statement_that_fails_in_the_middle_leaves_nothing
