@@ -28,7 +28,8 @@ pub trait ConnectionStore: std::fmt::Debug + Send + Sync + 'static {
     /// Tells whether values can be read, and written as well.
     ///
     /// # Behavior
-    /// - After a write that was not completed, whatever the reason, it fails until one can be completed.
+    /// - After a write that was not completed, whatever the reason, it fails until a page of rows can be written, where
+    ///   that can be told by a trial. A trial leaves nothing, and what it told may stand for some seconds.
     ///
     /// # Errors
     /// [`StorageError::Unavailable`] when they cannot.
