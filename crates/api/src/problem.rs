@@ -225,7 +225,7 @@ impl From<Error> for Problem {
                 .with_detail(error.to_string())
                 .with_error(*field, message),
             Error::NotRunning => Self::new(Code::Unavailable).with_detail(error.to_string()),
-            Error::Storage(StorageError::Unavailable(_)) => Self {
+            Error::Storage(StorageError::Unavailable(_)) | Error::Webhooks(_) => Self {
                 code: Code::Unavailable,
                 ..Self::internal(&error)
             },
