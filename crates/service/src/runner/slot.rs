@@ -68,6 +68,8 @@ pub(crate) struct Slot {
 #[derive(Default)]
 struct Shared {
     wanted: Option<SyncOrder>,
+    /// What the last run was for, where the store failed it: part of the next one.
+    left_over: Option<SyncOrder>,
     /// How often a run was asked for.
     asked: u64,
     current: Option<Current>,
@@ -163,7 +165,7 @@ impl Slot {
     pub(super) fn forget_wanted(&self, asked: u64) {
         let mut shared = self.shared();
         if shared.asked == asked {
-            shared.wanted = None;
+            (shared.wanted, shared.left_over) = (None, None);
         }
     }
 
@@ -172,6 +174,10 @@ impl Slot {
     pub(super) fn begin(&self) -> Option<Begun> {
         let mut shared = self.shared();
         let order = shared.wanted.take()?;
+        let order = shared
+            .left_over
+            .take()
+            .map_or(order, |left| order.with(left));
         let (cancel, leave) = (CancellationToken::new(), CancellationToken::new());
         let (sender, progress) = watch::channel(RunProgress::default());
         shared.next_at = None;
@@ -200,9 +206,16 @@ impl Slot {
         self.shared().current = None;
     }
 
+    /// Remembers what a run was for that failed in the store, unless it was cancelled or is made anew by itself.
+    pub(super) fn leave_over(&self, begun: &Begun) {
+        if !begun.cancel.is_cancelled() && begun.order != SyncOrder::scheduled() {
+            self.shared().left_over = Some(begun.order);
+        }
+    }
+
     pub(super) fn cancel_run(&self) -> bool {
         let mut shared = self.shared();
-        let wanted = shared.wanted.take().is_some();
+        let wanted = shared.wanted.take().or(shared.left_over.take()).is_some();
         match &shared.current {
             Some(current) => {
                 current.cancel.cancel();
@@ -277,6 +290,25 @@ mod tests {
         assert_eq!(slot.request(order), SyncRequested::Queued);
         slot.end();
         assert!(slot.begin().unwrap().order.covers(order));
+    }
+
+    #[test]
+    fn what_a_run_was_for_that_the_store_failed_is_part_of_the_next() {
+        let slot = Slot::new(CancellationToken::new());
+        let order = SyncOrder::on_demand(Mode::Full, true);
+        let fail = |order| {
+            slot.request(order);
+            slot.leave_over(&slot.begin().unwrap());
+            slot.end();
+        };
+        fail(order);
+        slot.want_some();
+        assert!(slot.begin().unwrap().order.covers(order));
+        slot.end();
+        fail(order);
+        assert!(slot.cancel_run());
+        slot.want_some();
+        assert!(!slot.begin().unwrap().order.covers(order));
     }
 
     #[test]

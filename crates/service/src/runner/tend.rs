@@ -127,13 +127,16 @@ impl Runner {
         let Some(begun) = slot.begin() else {
             return RunEnd::Cancelled;
         };
-        let run = AssertUnwindSafe(self.run_begun(id, slot, memory, begun)).catch_unwind();
+        let run = AssertUnwindSafe(self.run_begun(id, slot, memory, &begun)).catch_unwind();
         let end = run.await.unwrap_or_else(|_panic| {
             // Nobody knows in what state it left what it works with.
             memory.connector = None;
             error!(connection = %id, "a run ended in a panic: this is a fault of the program");
             RunEnd::Failed("a fault of the program ended the run".to_owned())
         });
+        if matches!(end, RunEnd::Store(_)) {
+            slot.leave_over(&begun);
+        }
         slot.end();
         end
     }
@@ -143,9 +146,8 @@ impl Runner {
         id: ConnectionId,
         slot: &Slot,
         memory: &mut Memory,
-        begun: Begun,
+        begun: &Begun,
     ) -> RunEnd {
-        let leave = begun.leave.clone();
         let job = match self.job(id, slot, memory, begun).await {
             Ok(Some(job)) => job,
             Ok(None) => return RunEnd::Cancelled,
@@ -158,7 +160,7 @@ impl Runner {
         tokio::select! {
             biased;
             () = slot.stop.cancelled() => RunEnd::Cancelled,
-            () = leave.cancelled() => RunEnd::Cancelled,
+            () = begun.leave.cancelled() => RunEnd::Cancelled,
             end = self.syncs.run(job) => end,
         }
     }
@@ -169,7 +171,7 @@ impl Runner {
         id: ConnectionId,
         slot: &Slot,
         memory: &mut Memory,
-        begun: Begun,
+        begun: &Begun,
     ) -> Result<Option<Job>> {
         let connection = self.core.connection(id).await?;
         if !connection.state.runs() {
@@ -192,8 +194,8 @@ impl Runner {
             mode,
             include_listings: begun.order.on_demand,
             accept_deletes: begun.order.accept_deletes,
-            cancel: begun.cancel,
-            progress: begun.progress,
+            cancel: begun.cancel.clone(),
+            progress: begun.progress.clone(),
         }))
     }
 

@@ -8,5 +8,6 @@ mod obstacles;
 mod reauthorizing;
 mod states;
 mod stepped;
+mod store_failures;
 mod supervisor;
 mod vault;
