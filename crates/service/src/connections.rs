@@ -10,6 +10,7 @@ use wrenchtime_connector::{Account, Connector, Context, Priority, Settings, Syst
 use wrenchtime_model::{ConnectionId, EventType, Timestamp};
 use wrenchtime_sync::{LifecycleEvent, Mode};
 
+use crate::credentials::refuse_disconnected;
 use crate::keys::checked_name;
 use crate::runner::SyncOrder;
 use crate::secret::SecretKind;
@@ -214,7 +215,7 @@ impl Service {
     /// Sets how often a connection is synced, from its last run on.
     ///
     /// # Errors
-    /// [`Error::Schedule`]; [`Error::NoConnection`] also for a disconnected one; or when the store fails.
+    /// [`Error::Schedule`]; [`Error::NoConnection`]; [`Error::State`] when it is disconnected; or when the store fails.
     pub async fn set_schedule(
         &self,
         id: ConnectionId,
@@ -227,6 +228,7 @@ impl Service {
             .core
             .audit(actor, "connection.scheduled", Some(id), detail);
         if !self.core.connections.set_schedule(id, every, audit).await? {
+            refuse_disconnected(&self.core.connection(id).await?, "scheduling")?;
             return Err(Error::NoConnection(id));
         }
         self.runner.look_again(id);

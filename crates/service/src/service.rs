@@ -178,6 +178,7 @@ impl fmt::Debug for Service {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Service")
             .field("options", &self.core.options)
+            .field("runner", &self.runner)
             .finish_non_exhaustive()
     }
 }

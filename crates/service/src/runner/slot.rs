@@ -130,17 +130,20 @@ impl Slot {
         SyncRequested::Queued
     }
 
-    /// Leaves the run under way where it is, and wants one that goes on with it.
-    pub(super) fn renew(&self) {
+    /// Leaves the run under way where it is, and wants one that goes on with it; where there is none, only if one is
+    /// wanted.
+    pub(super) fn renew(&self, wants_run: bool) {
         let mut shared = self.shared();
-        let mut order = SyncOrder::scheduled();
+        let mut order = wants_run.then(SyncOrder::scheduled);
         if let Some(current) = &shared.current
             && !current.is_ending()
         {
-            order = order.with(current.order);
+            order = Some(SyncOrder::scheduled().with(current.order));
             current.leave.cancel();
         }
-        shared.want(order);
+        if let Some(order) = order {
+            shared.want(order);
+        }
         drop(shared);
         self.wake.notify_one();
     }
@@ -285,7 +288,7 @@ mod tests {
         let order = SyncOrder::on_demand(Mode::Full, true);
         slot.request(order);
         let left = slot.begin().unwrap();
-        slot.renew();
+        slot.renew(false);
         assert!(left.leave.is_cancelled() && !left.cancel.is_cancelled());
         assert_eq!(slot.request(order), SyncRequested::Queued);
         slot.end();
@@ -312,11 +315,20 @@ mod tests {
     }
 
     #[test]
+    fn other_settings_alone_want_no_run() {
+        let slot = Slot::new(CancellationToken::new());
+        slot.renew(false);
+        assert!(!slot.is_wanted());
+        slot.renew(true);
+        assert!(slot.is_wanted());
+    }
+
+    #[test]
     fn only_what_was_asked_for_before_is_forgotten() {
         let slot = Slot::new(CancellationToken::new());
         slot.request(SyncOrder::scheduled());
         let asked = slot.asked();
-        slot.renew();
+        slot.renew(true);
         slot.forget_wanted(asked);
         assert!(slot.is_wanted());
         slot.forget_wanted(slot.asked());

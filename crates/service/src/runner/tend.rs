@@ -86,6 +86,8 @@ impl Runner {
                     }
                     due(&self.core.options, &connection, memory)
                 }
+                // It may have ended while it was reauthorized.
+                Ok(connection) if connection.state == State::Disconnected => return false,
                 Ok(_) => {
                     slot.forget_wanted(asked);
                     None

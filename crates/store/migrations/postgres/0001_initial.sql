@@ -45,6 +45,8 @@ CREATE TABLE connection_details (
     account text NOT NULL,
     data_key bytea NOT NULL,
     settings bytea NOT NULL,
+    -- Since when they are what they are.
+    authorized_at bigint NOT NULL,
     -- Seconds between runs.
     schedule bigint,
     created_at bigint NOT NULL

@@ -33,6 +33,8 @@ CREATE TABLE connection_details (
     account TEXT NOT NULL,
     data_key BLOB NOT NULL,
     settings BLOB NOT NULL,
+    -- Since when they are what they are.
+    authorized_at INTEGER NOT NULL,
     -- Seconds between runs.
     schedule INTEGER,
     created_at INTEGER NOT NULL

@@ -7,6 +7,7 @@
 
 mod backups;
 mod connections;
+mod credentials;
 mod fixture;
 mod lists;
 mod pages;
@@ -79,11 +80,13 @@ macro_rules! store_suite {
                 a_connection_reads_back_as_it_was_made
                 connections_are_listed_by_filter
                 a_state_changes_only_from_an_expected_one
-                credentials_are_replaced_only_in_the_expected_state
-                credentials_state_event_and_schedule_are_one_commit
                 a_disconnected_connection_is_read_and_never_written
                 schedules_are_set
                 runs_are_listed_newest_first
+            }
+            credentials {
+                credentials_are_replaced_only_where_nothing_else_changed
+                credentials_state_event_and_schedule_are_one_commit
             }
             lists {
                 lists_are_filtered_by_every_value
