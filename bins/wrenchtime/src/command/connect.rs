@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::Setting;
 use crate::config::SETTING_PREFIX;
 use crate::session::Session;
-use crate::terminal::{ask, ask_secret, cell, is_interactive, say};
+use crate::terminal::{ask, ask_secret, cell, is_interactive, note, say};
 
 /// Connect a customer's system and start its first sync.
 ///
@@ -142,7 +142,7 @@ fn asked(field: &Value, is_secret: bool) -> Result<Option<String>> {
     if field["required"] != true || !is_interactive() {
         return Ok(None);
     }
-    eprintln!("{}", cell(field, "help"));
+    note(cell(field, "help"));
     let label = cell(field, "label");
     let value = if is_secret {
         ask_secret(&label)?

@@ -9,7 +9,7 @@ use wrenchtime_connector::{Clock, SystemClock};
 use crate::Setting;
 use crate::command::quarantine;
 use crate::session::Session;
-use crate::terminal::{progress_line, run_in_words, say, table};
+use crate::terminal::{note, plain, progress_line, run_in_words, say, table};
 
 /// Sync a connection now.
 #[derive(Debug, clap::Args)]
@@ -82,7 +82,7 @@ pub(crate) async fn watch(
             status["state"].as_str()
         {
             let reason = status["reason"].as_str().unwrap_or("no reason is known");
-            bail!("the connection is {state}: {reason}");
+            bail!("the connection is {state}: {}", plain(reason));
         }
         SystemClock.sleep(Duration::from_millis(200)).await;
     };
@@ -93,7 +93,8 @@ pub(crate) async fn watch(
         say(counts(&run))?;
         quarantine::show_some(connection, session).await?;
         for (stream, fault) in run["faults"].as_object().into_iter().flatten() {
-            eprintln!("{stream}: {}", fault.as_str().unwrap_or_default());
+            let fault = fault.as_str().unwrap_or_default();
+            note(plain(&format!("{stream}: {fault}")));
         }
     }
     end(setting, &run)
@@ -104,7 +105,7 @@ fn end(setting: &Setting, run: &Value) -> Result<()> {
     match run["outcome"].as_str().context("the run has no outcome")? {
         "complete" => Ok(()),
         "partial" if !setting.json => {
-            eprintln!("the run is partial: what could not be read is told above");
+            note("the run is partial: what could not be read is told above");
             Ok(())
         }
         "partial" => Ok(()),
