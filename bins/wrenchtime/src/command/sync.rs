@@ -50,7 +50,33 @@ async fn sync(arguments: Arguments, setting: &Setting, session: &Session) -> Res
         Some(id) => Some(id),
         None => status["last_run"]["id"].as_str(),
     };
-    watch(setting, session, &arguments.id, before).await
+    let awaited = Awaited::After(before.map(str::to_owned));
+    watch(setting, session, &arguments.id, &awaited).await
+}
+
+/// The run that is waited for.
+#[derive(Clone, Debug)]
+pub(crate) enum Awaited {
+    /// The first behind this one.
+    After(Option<String>),
+    /// The first that has not ended by this instant. One that ended before it was made with the settings before.
+    EndedBehind(String),
+}
+
+impl Awaited {
+    /// Tells whether this is it, ended or not.
+    pub(crate) fn is(&self, run: &Value) -> bool {
+        let Some(id) = run["id"].as_str() else {
+            return false;
+        };
+        match self {
+            Self::After(before) => before.as_deref() != Some(id),
+            // The service writes all instants alike, so their texts are in their order.
+            Self::EndedBehind(instant) => run["finished_at"]
+                .as_str()
+                .is_none_or(|ended| ended > instant.as_str()),
+        }
+    }
 }
 
 /// Shows how far the connection's newest run is until it ends, and fails when it failed.
@@ -58,14 +84,14 @@ pub(crate) async fn watch(
     setting: &Setting,
     session: &Session,
     connection: &str,
-    before: Option<&str>,
+    awaited: &Awaited,
 ) -> Result<()> {
     let line = progress_line();
     let path = format!("/v1/connections/{connection}/syncs?limit=1");
     let run = loop {
         let runs = session.client.get(&path).await?;
         let run = runs["data"][0].clone();
-        let is_new = run["id"].as_str().is_some_and(|id| Some(id) != before);
+        let is_new = awaited.is(&run);
         if is_new && !run["finished_at"].is_null() {
             break run;
         }
@@ -135,4 +161,24 @@ fn counts(run: &Value) -> String {
         .chain(header.iter().map(String::as_str))
         .collect();
     table(&header, &rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_ended_with_the_settings_before_is_not_waited_for() {
+        let awaited = Awaited::EndedBehind("2031-05-01T09:00:00.500000Z".to_owned());
+        for (ended, is_it) in [
+            (json!(null), true),
+            (json!("2031-05-01T09:00:00.499999Z"), false),
+            (json!("2031-05-01T09:00:00.500001Z"), true),
+        ] {
+            let run = json!({ "id": "7", "finished_at": ended });
+            assert_eq!(awaited.is(&run), is_it, "{run}");
+        }
+        assert!(!awaited.is(&json!(null)));
+        assert!(!Awaited::After(Some("7".to_owned())).is(&json!({ "id": "7" })));
+    }
 }
