@@ -4,7 +4,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use wrenchtime_sandbox::corrigo::{CorrigoOptions, CorrigoSandbox};
 
-use crate::support::{Home, Invocation, TENANT_RESOURCES, corrigo_settings, until};
+use crate::support::{Home, Invocation, TENANT_RESOURCES, corrigo_settings, exports, until};
 
 const OLD: &str = "canary-old-77a1-do-not-show";
 const NEW: &str = "canary-new-77a1-do-not-show";
@@ -21,11 +21,7 @@ async fn a_changed_secret_is_given_and_everything_stays() {
     let records = made.own.records(&TENANT_RESOURCES).await;
     assert!(!records.is_empty());
 
-    let url = tenant.host_url();
-    let port = url.trim_end_matches('/').rsplit(':').next().unwrap();
-    let port = port.parse().unwrap();
-    tenant.stop().await;
-    let changed = self::tenant(NEW, port).await;
+    let changed = rotated(tenant).await;
     server.api.start_sync(&made.id, "incremental").await;
     let path = format!("/v1/connections/{}", made.id);
     until("the secret is refused", async || {
@@ -73,6 +69,79 @@ async fn a_changed_secret_is_given_and_everything_stays() {
     server.terminate(20).await.succeeded();
     home.assert_nowhere(OLD);
     home.assert_nowhere(NEW);
+}
+
+/// A run that goes on by itself with the old secret fails while the new one is checked, or a moment before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_with_the_secret_before_is_not_taken_for_what_came_of_the_new_one() {
+    let tenant = tenant(OLD, 0).await;
+    let home = Home::new();
+    let server = home.serve().await;
+    let settings = corrigo_settings(&tenant);
+    let made = server.api.connect("corrigo", &settings, true).await;
+    until("the first page is asked for", async || {
+        (tenant.data_request_count() >= 2).then_some(())
+    })
+    .await;
+    server.kill();
+    let changed = rotated(tenant).await;
+    let ended = reauthorize(&home, &made.id, &changed)
+        .env(SECRET, NEW)
+        .run();
+    let said = ended.await.succeeded();
+    assert!(said.contains("work_order"), "{said}");
+    let server = home.serve().await;
+    let run = server.api.newest_run(&made.id).await.unwrap();
+    assert_eq!(run["outcome"], "complete", "{run:#}");
+    server.terminate(20).await.succeeded();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_optional_setting_is_not_dropped_without_a_word() {
+    let home = Home::new();
+    let plant = exports(&home.path("exports"), 64, 20);
+    let server = home.serve().await;
+    let settings = plant.settings();
+    let made = server
+        .api
+        .connect("express-maintenance", &settings, true)
+        .await;
+    server.api.finished_run(&made.id, None).await;
+    let before = made.own.records(&["work-orders"]).await;
+    let path = format!("/v1/connections/{}", made.id);
+    let stood = server.api.get(&path).await;
+
+    let folder = format!("folder={}", settings["folder"].as_str().unwrap());
+    let give = |more: &'static str| {
+        let id = made.id.as_str();
+        let arguments = ["connections", "reauthorize", id, "--set", folder.as_str()];
+        let more = (!more.is_empty()).then_some(["--set", more]);
+        home.wrenchtime(arguments.into_iter().chain(more.into_iter().flatten()))
+    };
+    give("").run().await.refused(&["time_zone", "is set now"]);
+    assert_eq!(server.api.get(&path).await, stood);
+    // Nothing was left undone, and nobody asked for more.
+    let said = give("time_zone=America/Chicago").run().await.succeeded();
+    assert!(said.contains("on demand only"), "{said}");
+    server.api.sync(&made.id).await;
+    assert_eq!(made.own.records(&["work-orders"]).await, before);
+    assert_ne!(
+        server.api.get(&path).await["authorized_at"],
+        stood["authorized_at"]
+    );
+    give("time_zone=").run().await.succeeded();
+    server.api.sync(&made.id).await;
+    assert_ne!(made.own.records(&["work-orders"]).await, before);
+    server.terminate(20).await.succeeded();
+}
+
+/// Starts the tenant anew where it was, with the new secret.
+async fn rotated(before: CorrigoSandbox) -> CorrigoSandbox {
+    let url = before.host_url();
+    let port = url.trim_end_matches('/').rsplit(':').next().unwrap();
+    let port = port.parse().unwrap();
+    before.stop().await;
+    tenant(NEW, port).await
 }
 
 async fn tenant(secret: &str, port: u16) -> CorrigoSandbox {

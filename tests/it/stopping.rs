@@ -1,5 +1,6 @@
 //! `serve` is asked to end while it works.
 
+use reqwest::{Method, StatusCode};
 use serde_json::json;
 
 use crate::support::{Home, corrigo, corrigo_settings, until};
@@ -52,4 +53,42 @@ async fn a_log_that_cannot_be_written_stops_nothing() {
     let run = server.api.finished_run(&connection.id, None).await;
     assert_eq!(run["outcome"], "complete", "{run:#}");
     server.kill();
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_key_that_could_not_be_shown_is_not_the_last() {
+    const FULL: &str = "/dev/full";
+    let home = Home::new();
+    let serve = || home.wrenchtime(["serve", "--listen", "127.0.0.1:0"]);
+    let ended = serve().say_to(FULL).run().await;
+    ended.refused(&[
+        "management key could not be shown",
+        "the next start shows another",
+    ]);
+    let ended = serve().say_to(FULL).log_to(FULL).run().await;
+    assert_eq!(ended.code, Some(1), "it has no panic");
+    // A command shows it where it says what goes wrong, and does its work without.
+    let listed = home.wrenchtime(["connections", "--json"]).log_to(FULL);
+    assert_eq!(listed.run().await.json(), [json!([])]);
+
+    let server = home.serve().await;
+    let said = server.stdout();
+    let key = said
+        .lines()
+        .find_map(|line| line.strip_prefix("management key, shown this once: "));
+    let (status, _) = server
+        .api
+        .with_key(key.unwrap())
+        .call(Method::GET, "/v1/connections", None)
+        .await;
+    assert_eq!(status, StatusCode::OK);
+    server.terminate(20).await.succeeded();
+
+    // From then on there is nothing that must be seen.
+    let server = home.serve_mute(serve().say_to(FULL).log_to(FULL)).await;
+    assert_eq!(server.api.get("/v1/connections").await["data"], json!([]));
+    let ended = home.wrenchtime(["sync", "nonsense"]).log_to(FULL).run();
+    assert_eq!(ended.await.code, Some(1), "it has no panic");
+    server.terminate(20).await.succeeded();
 }

@@ -5,6 +5,8 @@ use reqwest::Method;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
+use crate::terminal::plain;
+
 /// A client of one service.
 #[derive(Debug)]
 pub(crate) struct Client {
@@ -77,14 +79,14 @@ impl Client {
 
 /// Puts a problem into one sentence, with what is wrong with single fields.
 fn explain(problem: &Value) -> String {
-    let text = |name: &str| problem[name].as_str().map(str::to_owned);
+    let text = |name: &str| problem[name].as_str().map(plain);
     let mut sentence = text("detail")
         .or_else(|| text("title"))
         .unwrap_or_else(|| "the service refused without saying why".to_owned());
     for error in problem["errors"].as_array().into_iter().flatten() {
         let (field, message) = (error["field"].as_str(), error["message"].as_str());
         if let (Some(field), Some(message)) = (field, message) {
-            sentence.push_str(&format!("\n  {field}: {message}"));
+            sentence.push_str(&format!("\n  {}: {}", plain(field), plain(message)));
         }
     }
     sentence

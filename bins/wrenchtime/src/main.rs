@@ -1,10 +1,5 @@
 //! `wrenchtime`: the service and its command line.
 
-#![expect(
-    clippy::print_stderr,
-    reason = "a command line talks to the person at the terminal"
-)]
-
 mod client;
 mod command;
 mod config;
@@ -25,7 +20,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::{Directives, Layer, LogFormat};
-use crate::terminal::{Closed, say};
+use crate::terminal::{Closed, note, say};
 
 /// One API for every CMMS.
 #[derive(Debug, Parser)]
@@ -95,7 +90,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is::<Closed>() => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("wrenchtime: {error:#}");
+            note(format!("wrenchtime: {error:#}"));
             ExitCode::FAILURE
         }
     }

@@ -3,10 +3,12 @@
 use std::net::SocketAddr;
 
 use anyhow::Result;
+use secrecy::ExposeSecret;
 use wrenchtime_host::{Host, local_service};
 
 use crate::Setting;
 use crate::client::Client;
+use crate::terminal::try_note;
 
 /// A way to the service.
 #[derive(Debug)]
@@ -28,7 +30,11 @@ impl Session {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let host = Host::start(setting.config.host_options()?.with_listen(any)).await?;
         if let Some(key) = host.first_key() {
-            super::command::serve::show_first_key(key);
+            let key = key.expose_secret();
+            // The command does without it. Where it cannot be shown, a later start shows another.
+            if try_note(format!("management key, shown this once: {key}")).is_ok() {
+                host.keep_first_key().await?;
+            }
         }
         let client = Client::new(host.url(), host.local().key.clone())?;
         Ok(Self {

@@ -29,6 +29,18 @@ pub(crate) fn say(text: impl fmt::Display) -> Result<()> {
     }
 }
 
+/// Writes a line to the standard error. Where that cannot be written nobody is there to be told.
+pub(crate) fn note(text: impl fmt::Display) {
+    drop(try_note(text));
+}
+
+/// Writes a line to the standard error.
+pub(crate) fn try_note(text: impl fmt::Display) -> io::Result<()> {
+    io::stderr()
+        .lock()
+        .write_all(format!("{text}\n").as_bytes())
+}
+
 /// Tells whether somebody is there to answer.
 pub(crate) fn is_interactive() -> bool {
     io::stdin().is_terminal()
@@ -36,8 +48,8 @@ pub(crate) fn is_interactive() -> bool {
 
 /// Asks for a line.
 pub(crate) fn ask(label: &str) -> Result<String> {
-    eprint!("{label}: ");
-    io::stderr().flush()?;
+    // Who cannot see the question may still know what is asked.
+    drop(write!(io::stderr().lock(), "{label}: "));
     let mut line = String::new();
     io::stdin()
         .lock()
@@ -105,18 +117,31 @@ pub(crate) fn table(header: &[&str], rows: &[Vec<String>]) -> String {
     lines.join("\n")
 }
 
+/// Returns text as it can be shown. Names, keys and reasons are the source's: none may steer the terminal.
+pub(crate) fn plain(text: &str) -> String {
+    text.replace(char::is_control, " ")
+}
+
 /// Returns a member of an object as a cell of a table.
 pub(crate) fn cell(value: &Value, member: &str) -> String {
     match &value[member] {
         Value::Null => String::new(),
-        Value::String(text) => text.clone(),
+        Value::String(text) => plain(text),
         other => other.to_string(),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn a_source_does_not_steer_the_terminal() {
+        let account = json!({ "name": "Acme\u{1b}]0;owned\u{7}\u{9b}2J\nplant" });
+        assert_eq!(cell(&account, "name"), "Acme ]0;owned  2J plant");
+    }
 
     #[test]
     fn columns_are_as_wide_as_needed() {

@@ -68,6 +68,8 @@ codes! {
     RequestTimeout = "request_timeout", REQUEST_TIMEOUT, "The request took too long to arrive";
     /// The connection stands in a state in which this cannot be done.
     ConnectionState = "connection_state", CONFLICT, "The connection's state does not allow this";
+    /// Somebody else changed the connection while what was sent was checked.
+    ConnectionChanged = "connection_changed", CONFLICT, "The connection was changed meanwhile";
     /// The position in the feed is of another store, or from before a backup was restored.
     CursorExpired = "cursor_expired", GONE, "The cursor can no longer be continued";
     /// The body is larger than allowed.
@@ -215,6 +217,9 @@ impl From<Error> for Problem {
             Error::Source(source) => of_source(source),
             Error::NoConnection(_) => Self::no("connection"),
             Error::State { .. } => Self::new(Code::ConnectionState).with_detail(error.to_string()),
+            Error::Overtaken(_) => {
+                Self::new(Code::ConnectionChanged).with_detail(error.to_string())
+            }
             Error::AccountMismatch { .. } => {
                 Self::new(Code::AccountMismatch).with_detail(error.to_string())
             }
@@ -225,7 +230,7 @@ impl From<Error> for Problem {
                 .with_detail(error.to_string())
                 .with_error(*field, message),
             Error::NotRunning => Self::new(Code::Unavailable).with_detail(error.to_string()),
-            Error::Storage(StorageError::Unavailable(_)) => Self {
+            Error::Storage(StorageError::Unavailable(_)) | Error::Webhooks(_) => Self {
                 code: Code::Unavailable,
                 ..Self::internal(&error)
             },

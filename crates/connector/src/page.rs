@@ -218,7 +218,8 @@ pub enum Next {
 pub struct RowIssue {
     /// Its key, where that much could be read. The row then counts as seen.
     pub key: Option<RemoteKey>,
-    /// Where it stands: a file's name, line and column.
+    /// Where it stands: a file's name, line and column. It tells a row without a key from all others of its entity, and
+    /// is the same when the row is met again.
     pub place: String,
     /// What is wrong with it.
     pub reason: String,

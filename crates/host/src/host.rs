@@ -14,7 +14,7 @@ use wrenchtime_api::{Exposition, Limits};
 use wrenchtime_connector::{Clock, SystemClock};
 use wrenchtime_egress::{AllowRule, Policy};
 use wrenchtime_service::storage::ConnectionStore;
-use wrenchtime_service::{MasterKey, Options, Parts, Service, Vault};
+use wrenchtime_service::{IssuedKey, MasterKey, Options, Parts, Service, Vault};
 use wrenchtime_transport::{Runtime, RuntimeOptions};
 use wrenchtime_webhooks::{Dispatcher, DispatcherParts};
 
@@ -114,7 +114,7 @@ pub struct Host {
     address: SocketAddr,
     service: Service,
     database: Database,
-    first_key: Option<SecretString>,
+    first_key: Option<IssuedKey>,
     local: LocalService,
     stop_api: CancellationToken,
     stop_dispatcher: CancellationToken,
@@ -227,9 +227,23 @@ impl Host {
         format!("http://{}", self.address)
     }
 
-    /// Returns the first management key, when this start made it: it is shown nowhere again.
+    /// Returns the first management key, when this start drew it, to be shown and then kept.
+    ///
+    /// It is void until [`Host::keep_first_key`]. Where it could not be shown, the next start draws another.
     pub fn first_key(&self) -> Option<&SecretString> {
-        self.first_key.as_ref()
+        self.first_key.as_ref().map(|issued| &issued.secret)
+    }
+
+    /// Keeps the first management key, which was shown: it is valid from now on, and shown nowhere again. Does nothing
+    /// where this start drew none.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn keep_first_key(&self) -> Result<(), StartError> {
+        if let Some(issued) = &self.first_key {
+            self.service.keep_first_key(&issued.key).await?;
+        }
+        Ok(())
     }
 
     /// Returns how the command line reaches this service.
@@ -285,14 +299,13 @@ async fn key_of_new_store(
     new_master_key(data_dir)
 }
 
-/// Makes the first key last: its secret is shown once, by a start that succeeds.
+/// Draws the first key last: a start that fails has none to show.
 async fn start_syncs(
     service: &Service,
     dispatcher: &Dispatcher,
-) -> Result<Option<SecretString>, StartError> {
+) -> Result<Option<IssuedKey>, StartError> {
     service.start(Some(dispatcher.waker())).await?;
-    let first_key = service.create_first_key().await?;
-    Ok(first_key.map(|issued| issued.secret))
+    Ok(service.draw_first_key().await?)
 }
 
 /// The command line's key of the last start serves again, unless it was revoked.

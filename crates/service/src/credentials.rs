@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde_json::json;
-use wrenchtime_connector::Settings;
+use wrenchtime_connector::{SettingField, Settings, SettingsError};
 use wrenchtime_model::{ConnectionId, Resource};
+use wrenchtime_sync::Outcome;
 
 use crate::schedules::ScheduleChange;
 
@@ -17,7 +18,8 @@ use crate::{Actor, Error, Result, Schedule, Service, Trigger};
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct ConnectionChange {
-    /// What the system's fields ask for, all of them: nothing of the settings before is kept.
+    /// What the system's fields ask for, all of them: nothing of the settings before is kept. An optional field that is
+    /// set now is given a value or an empty text; to leave it out is refused.
     pub settings: Option<Settings>,
     /// How often it is synced.
     pub schedule: Option<Schedule>,
@@ -50,6 +52,8 @@ impl ConnectionChange {
 
 /// What the source accepted, ready to be written.
 struct Accepted {
+    /// The settings that stood there before the source was asked.
+    replaces: SealedSettings,
     sealed: SealedSettings,
     account: StoredAccount,
     schedule: Option<NewSchedule>,
@@ -63,8 +67,9 @@ impl Service {
     /// settings at once.
     ///
     /// # Errors
-    /// [`Error::NoConnection`]; [`Error::Schedule`]; [`Error::Invalid`] for a resource that is not read; with settings also [`Error::State`] where the connection is
-    /// disconnected, [`Error::Settings`], [`Error::Source`] as the source answers, and [`Error::AccountMismatch`].
+    /// [`Error::NoConnection`]; [`Error::Schedule`]; [`Error::Invalid`] for a resource that is not read; with settings also
+    /// [`Error::State`] where the connection is disconnected, [`Error::Settings`], also for an optional field that is set and
+    /// was left out, [`Error::Source`] as the source answers, [`Error::AccountMismatch`], and [`Error::Overtaken`].
     pub async fn change(
         &self,
         id: ConnectionId,
@@ -96,7 +101,10 @@ impl Service {
         connection.refuse_disconnected("reauthorizing")?;
         let schedule = core.new_schedule(&connection, schedules, actor)?;
         let factory = core.factory(&connection.system)?;
-        let settings = settings.validated(&factory.info().settings)?;
+        let fields = &factory.info().settings;
+        let before = core.vault.open_settings(id, &connection.sealed)?;
+        refuse_dropped(&settings, &before, fields)?;
+        let settings = settings.validated(fields)?;
         let connector = factory.connect(&settings)?;
         let account = core.check(connector.as_ref(), id).await?;
         if account.identity != connection.account.identity {
@@ -106,6 +114,7 @@ impl Service {
             });
         }
         let accepted = Accepted {
+            replaces: connection.sealed,
             sealed: core.vault.seal_settings(id, &settings)?,
             account: account.into(),
             schedule,
@@ -113,6 +122,23 @@ impl Service {
         let (service, actor) = (self.clone(), actor.clone());
         let written = async move { service.write_accepted(id, accepted, &actor).await };
         self.runner.finish(written).await
+    }
+
+    /// Tells whether a run follows other settings: by schedule, or to do what the last one left undone.
+    async fn is_read_next(&self, connection: &StoredConnection) -> bool {
+        if connection.schedule.is_some() {
+            return true;
+        }
+        let runs = self.core.connections.runs(connection.id, None, 1).await;
+        let last = runs.map(|runs| runs.into_iter().next());
+        match last {
+            Ok(Some(run)) => {
+                !matches!(run.finished, Some((_, outcome)) if outcome != Outcome::Failed)
+            }
+            Ok(None) => false,
+            // A run too many does less harm than one too few.
+            Err(_) => true,
+        }
     }
 
     /// Writes from whatever state the connection stands in by now: a run may have moved it since it was looked at.
@@ -126,11 +152,15 @@ impl Service {
         loop {
             let connection = core.connection(id).await?;
             connection.refuse_disconnected("reauthorizing")?;
+            if connection.sealed != accepted.replaces {
+                return Err(Error::Overtaken(id));
+            }
             let change = connection.state.after(Trigger::Authorized);
             let detail = json!({ "from": connection.state });
             let new = NewCredentials {
                 id,
                 expected: connection.state,
+                replaces: accepted.replaces.clone(),
                 sealed: accepted.sealed.clone(),
                 account: accepted.account.clone(),
                 to: change.map(|change| change.to),
@@ -140,9 +170,35 @@ impl Service {
                 audit: core.audit(actor, "connection.reauthorized", Some(id), detail),
             };
             if let Some(connection) = core.connections.replace_credentials(new).await? {
-                self.runner.renew(id);
+                let wants_run = self.is_read_next(&connection).await;
+                self.runner.renew(id, wants_run);
                 return Ok(connection);
             }
         }
+    }
+}
+
+/// Refuses settings that leave out what is set now: a time zone that is gone without a word changes every record. What
+/// is given without a value is given up on purpose.
+fn refuse_dropped(given: &Settings, before: &Settings, fields: &[SettingField]) -> Result<()> {
+    let is_dropped = |field: &&SettingField| {
+        !field.required
+            && given.get(field.name).is_none()
+            && before.get(field.name).is_some()
+            && before.get(field.name) != field.default
+    };
+    let faults: Vec<_> = fields
+        .iter()
+        .filter(is_dropped)
+        .map(|field| {
+            let fault =
+                "is set now and was left out: give it again, or give it empty to do without";
+            (field.name.to_owned(), fault.to_owned())
+        })
+        .collect();
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(SettingsError { faults }.into())
     }
 }

@@ -89,7 +89,7 @@ impl Syncs for EngineSyncs {
     }
 }
 
-/// Tells once for each run that rows were left out, and where each of them is told of.
+/// Tells once for each run that rows were left out.
 fn tell_of_quarantine(connection: ConnectionId, result: &Result<RunReport, RunError>) {
     let report = match result {
         Ok(report) => report,
@@ -103,8 +103,7 @@ fn tell_of_quarantine(connection: ConnectionId, result: &Result<RunReport, RunEr
             %connection,
             run = %report.id,
             quarantined,
-            "rows could not be read or mapped; `wrenchtime quarantine {connection}` and \
-             /v1/connections/{connection}/quarantine list them"
+            "rows could not be read or mapped; the connection's quarantine lists them"
         );
     }
 }

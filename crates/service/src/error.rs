@@ -44,6 +44,11 @@ pub enum Error {
         /// What was asked for.
         action: &'static str,
     },
+    /// Somebody else gave the connection other settings while these were checked.
+    #[error(
+        "connection {0} was given other settings meanwhile; look whether they will do, and send these again if not"
+    )]
+    Overtaken(ConnectionId),
     /// The settings open another account than the one that the connection reads.
     #[error(
         "these settings open another account than {account:?}, which connection {id} reads; nothing was changed"

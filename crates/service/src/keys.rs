@@ -9,6 +9,7 @@ use crate::storage::{ManagementKey, SecretHash, StoredConnection};
 use crate::{Actor, Error, Result, Service};
 
 const LOCAL_KEY: &str = "command line";
+const FIRST_KEY: &str = "first";
 
 /// A secret that was just made, shown this once.
 #[derive(Debug)]
@@ -34,7 +35,12 @@ impl Service {
     /// # Errors
     /// When the name is empty or longer than 200 characters, or the store fails.
     pub async fn create_key(&self, name: &str, actor: &Actor) -> Result<IssuedKey> {
-        let name = checked_name(name)?;
+        let issued = self.draw_key(checked_name(name)?);
+        self.keep_key(&issued.key, actor).await?;
+        Ok(issued)
+    }
+
+    fn draw_key(&self, name: String) -> IssuedKey {
         let (secret, hash) = SecretKind::ManagementKey.draw();
         let key = ManagementKey {
             id: Uuid::now_v7(),
@@ -43,13 +49,14 @@ impl Service {
             created_at: self.core.clock.now(),
             revoked_at: None,
         };
+        IssuedKey { key, secret }
+    }
+
+    async fn keep_key(&self, key: &ManagementKey, actor: &Actor) -> Result<()> {
         let detail = json!({ "key": key.id, "name": key.name });
         let audit = self.core.audit(actor, "key.created", None, detail);
-        let service = self.clone();
-        let written = async move {
-            service.core.connections.add_key(key.clone(), audit).await?;
-            Ok(IssuedKey { key, secret })
-        };
+        let (service, key) = (self.clone(), key.clone());
+        let written = async move { Ok(service.core.connections.add_key(key, audit).await?) };
         self.runner.finish(written).await
     }
 
@@ -61,17 +68,25 @@ impl Service {
         self.create_key(LOCAL_KEY, &Actor::System).await
     }
 
-    /// Makes the first management key if there never was one but those of [`Service::create_local_key`].
+    /// Draws the first management key if there never was one but those of [`Service::create_local_key`].
+    ///
+    /// It is void until [`Service::keep_first_key`]: it is shown first and kept afterwards, so that one that nobody could
+    /// read is not the last that is shown.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn create_first_key(&self) -> Result<Option<IssuedKey>> {
+    pub async fn draw_first_key(&self) -> Result<Option<IssuedKey>> {
         let keys = self.core.connections.keys().await?;
-        if keys.iter().all(|key| key.name == LOCAL_KEY) {
-            self.create_key("first", &Actor::System).await.map(Some)
-        } else {
-            Ok(None)
-        }
+        let is_first = keys.iter().all(|key| key.name == LOCAL_KEY);
+        Ok(is_first.then(|| self.draw_key(FIRST_KEY.to_owned())))
+    }
+
+    /// Keeps the key of [`Service::draw_first_key`], which is valid from now on.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn keep_first_key(&self, key: &ManagementKey) -> Result<()> {
+        self.keep_key(key, &Actor::System).await
     }
 
     /// Returns all management keys, oldest first.

@@ -149,12 +149,12 @@ impl Runner {
     }
 
     /// Leaves a connection's run under way after its last page, and lets the next go on there at once, with the
-    /// settings that are stored by now.
-    pub(crate) fn renew(self: &Arc<Self>, id: ConnectionId) {
+    /// settings that are stored by now. Where none is under way, one is made if it is wanted.
+    pub(crate) fn renew(self: &Arc<Self>, id: ConnectionId, wants_run: bool) {
         self.attach(id, None);
         let slot = self.slots().get(&id).cloned();
         if let Some(slot) = slot {
-            slot.renew();
+            slot.renew(wants_run);
         }
         self.tell_of_events();
     }

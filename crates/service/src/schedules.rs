@@ -37,7 +37,7 @@ impl Service {
     /// Sets how often a connection is synced, from its last run on. Resources with a schedule of their own keep it.
     ///
     /// # Errors
-    /// [`Error::Schedule`]; [`Error::NoConnection`] also for a disconnected one; or when the store fails.
+    /// [`Error::Schedule`]; [`Error::NoConnection`]; [`Error::State`] when it is disconnected; or when the store fails.
     pub async fn set_schedule(
         &self,
         id: ConnectionId,
@@ -60,6 +60,8 @@ impl Service {
         let connection = self.core.connection(id).await?;
         if let Some(new) = self.core.new_schedule(&connection, change, actor)? {
             if !self.core.connections.set_schedule(id, new).await? {
+                let connection = self.core.connection(id).await?;
+                connection.refuse_disconnected("scheduling")?;
                 return Err(Error::NoConnection(id));
             }
             self.runner.look_again(id);

@@ -3,16 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::sync::Notify;
+use tracing::{error, info};
 use wrenchtime_connector::{Clock, ConnectorInfo, Factory, Mapper, SystemName, Systems};
 use wrenchtime_model::ConnectionId;
 use wrenchtime_sync::EngineOptions;
 use wrenchtime_webhooks::DeliveryStore;
 
 use crate::engine::{EngineSyncs, Syncs};
+use crate::error::chain;
 use crate::mappers;
 use crate::runner::Runner;
 use crate::storage::{AuditEntry, ConnectionStore, RecordReader};
@@ -100,6 +103,8 @@ pub(crate) struct Core {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) vault: Arc<Vault>,
     pub(crate) options: Options,
+    /// The store did not answer, or took no writes, when it was asked last.
+    unready: AtomicBool,
 }
 
 impl Service {
@@ -125,6 +130,7 @@ impl Service {
             clock: parts.clock,
             vault: Arc::new(vault),
             options: parts.options,
+            unready: AtomicBool::new(false),
         });
         let runner = Arc::new(Runner::new(Arc::clone(&core), syncs));
         Ok(Self { core, runner })
@@ -164,7 +170,17 @@ impl Service {
     /// # Errors
     /// When it does not, or cannot.
     pub async fn ready(&self) -> Result<()> {
-        Ok(self.core.connections.ready().await?)
+        let answer = self.core.connections.ready().await;
+        // Asked again and again, so only a change is told.
+        let was_unready = self.core.unready.swap(answer.is_err(), Ordering::Relaxed);
+        match &answer {
+            Err(error) if !was_unready => {
+                error!(error = %chain(error), "the store does not answer, or takes no writes");
+            }
+            Ok(()) if was_unready => info!("the store answers and takes writes again"),
+            Ok(()) | Err(_) => {}
+        }
+        Ok(answer?)
     }
 }
 
@@ -172,6 +188,7 @@ impl fmt::Debug for Service {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Service")
             .field("options", &self.core.options)
+            .field("runner", &self.runner)
             .finish_non_exhaustive()
     }
 }

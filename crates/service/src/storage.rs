@@ -31,7 +31,8 @@ pub trait ConnectionStore: std::fmt::Debug + Send + Sync + 'static {
     /// Tells whether values can be read, and written as well.
     ///
     /// # Behavior
-    /// - After a write that was not completed, whatever the reason, it fails until one can be completed.
+    /// - After a write that was not completed, whatever the reason, it fails until a page of rows can be written, where
+    ///   that can be told by a trial. A trial leaves nothing, and what it told may stand for some seconds.
     ///
     /// # Errors
     /// [`StorageError::Unavailable`] when they cannot.
@@ -113,8 +114,9 @@ pub trait ConnectionStore: std::fmt::Debug + Send + Sync + 'static {
     /// - Settings, account, state, event, schedule and audit entries are one commit.
     /// - Where [`NewCredentials::to`] is absent, state, reason and [`StoredConnection::state_since`] stay.
     /// - Id, name, tokens, documents, records, checkpoints and runs stay.
-    /// - Nothing is returned, and nothing written, when the connection does not exist or stands in another state than
-    ///   the expected one.
+    /// - [`StoredConnection::authorized_at`] is [`NewCredentials::at`] from then on.
+    /// - Nothing is returned, and nothing written, when the connection does not exist, stands in another state than
+    ///   the expected one, or has other settings than those to replace.
     async fn replace_credentials(
         &self,
         new: NewCredentials,
@@ -302,6 +304,8 @@ pub struct StoredConnection {
     pub account: StoredAccount,
     /// Its settings.
     pub sealed: SealedSettings,
+    /// Since when it has them.
+    pub authorized_at: DateTime<Utc>,
     /// How often it is synced; nothing means on demand only.
     pub schedule: Option<Duration>,
     /// How often resources are that have a schedule of their own; nothing means on demand only.
@@ -366,6 +370,8 @@ pub struct NewCredentials {
     pub id: ConnectionId,
     /// The state in which it must stand now.
     pub expected: State,
+    /// The settings that it must have now: the ones before these were checked.
+    pub replaces: SealedSettings,
     /// Its settings from now on.
     pub sealed: SealedSettings,
     /// Its account as it was told with them.

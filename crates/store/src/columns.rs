@@ -1,9 +1,13 @@
 //! Rows as columns, and back: what both databases say the same way.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use serde_json::value::RawValue;
 use uuid::Uuid;
-use wrenchtime_connector::{ChangeTime, Document, EntityName, RemoteKey, SortKey, StreamName};
+use wrenchtime_connector::{
+    ChangeTime, Document, EntityName, RemoteKey, RowIssue, SortKey, StreamName,
+};
 use wrenchtime_model::{
     ConnectionId, EndpointId, Event, EventBody, EventType, RecordChange, RecordId, RunId,
     SuspicionId,
@@ -21,13 +25,29 @@ use crate::error::Fault;
 pub(crate) const ISSUES_OF_RUN: i64 = 1_000;
 /// How many runs of a connection are remembered.
 pub(crate) const RUNS_KEPT: i64 = 1_000;
-/// Of how many runs that met rows that could not be read it is remembered which. A run that met none counts for nothing:
-/// what the daily listing met is still so when many runs have asked for changes since.
-pub(crate) const RUNS_WITH_ISSUES: i64 = 20;
+/// How many rows that could not be read are remembered of a connection, the latest of all runs. Beyond that number it is
+/// not known any more which of them are still so.
+pub(crate) const ISSUES_KEPT: i64 = 20_000;
 /// What a receiver that answers 410 has its endpoint disabled for.
 pub(crate) const RECEIVER_GONE: &str = "the receiver answered that it is gone";
 /// Under this name the store keeps what tells its logs from those of any other.
 pub(crate) const LOG_EPOCH: &str = "store.log_epoch";
+
+/// Counts rows without a key that stand in the same place of one page: by their number they are told apart. Any other
+/// row is the first.
+#[derive(Default)]
+pub(crate) struct Numbers<'a>(HashMap<&'a str, i64>);
+
+impl<'a> Numbers<'a> {
+    pub(crate) fn of(&mut self, issue: &'a RowIssue) -> i64 {
+        if issue.key.is_some() {
+            return 1;
+        }
+        let count = self.0.entry(&issue.place).or_default();
+        *count += 1;
+        *count
+    }
+}
 
 /// Key, sort key, version, hash, mapper, observation, whether it is gone, and resources of a row.
 pub(crate) type KnownColumns = (

@@ -179,6 +179,9 @@ pub(crate) enum Fault {
     NoConnection(ConnectionId),
     #[error("the store holds what cannot be read: {0}")]
     Corrupt(String),
+    /// A trial found so a moment ago, for this reason.
+    #[error("{0}")]
+    NoRoom(String),
     /// No source: its words hold those of what it comes from, and a chain would say them twice.
     #[error("{}", words(.0))]
     Sql(sqlx::Error),
@@ -219,7 +222,7 @@ impl From<Fault> for StorageError {
             Fault::NoConnection(connection) => Self::NoConnection(connection),
             Fault::Corrupt(what) => Self::Corrupt(what),
             Fault::Sql(source) if is_unreadable(&source) => Self::Corrupt(source.to_string()),
-            Fault::Sql(_) => Self::Unavailable(Box::new(fault)),
+            Fault::NoRoom(_) | Fault::Sql(_) => Self::Unavailable(Box::new(fault)),
         }
     }
 }
@@ -232,7 +235,7 @@ impl From<Fault> for wrenchtime_service::storage::StorageError {
             }
             Fault::Corrupt(what) => Self::Corrupt(what),
             Fault::Sql(source) if is_unreadable(&source) => Self::Corrupt(source.to_string()),
-            Fault::Sql(_) => Self::Unavailable(Box::new(fault)),
+            Fault::NoRoom(_) | Fault::Sql(_) => Self::Unavailable(Box::new(fault)),
         }
     }
 }

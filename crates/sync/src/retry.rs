@@ -2,6 +2,7 @@
 
 use wrenchtime_connector::{EntityInfo, EntityName, RemoteKey, SortKey};
 
+use crate::flight;
 use crate::joins;
 use crate::task::{Content, Stop, Task};
 use crate::{StoredDocument, UnmappedQuery};
@@ -32,6 +33,7 @@ impl Task<'_> {
         };
         let mut first: Option<(EntityName, SortKey)> = None;
         loop {
+            let admission = self.admit(flight::unseen_rows(BATCH as usize)).await?;
             let storage = &self.engine.storage;
             let query = query.clone();
             let rows = storage.unmapped(self.request.connection, query).await?;
@@ -46,6 +48,7 @@ impl Task<'_> {
             for rows in rows.chunk_by(|a, b| a.document.entity == b.document.entity) {
                 self.map_rows(rows).await?;
             }
+            drop(admission);
         }
     }
 
@@ -86,9 +89,10 @@ impl Task<'_> {
     }
 
     async fn read_rows(&self, entity: &EntityInfo, keys: Vec<RemoteKey>) -> Result<(), Stop> {
-        let found = self.fetch_rows(entity, &keys).await?;
+        let mut admission = self.admit(flight::unseen_rows(keys.len())).await?;
+        let found = self.fetch_rows(entity, &keys, &mut admission).await?;
         let rows = found.documents.into_values().collect();
-        let batch = self.differing(entity, rows).await?;
+        let batch = self.differing(entity, rows, None).await?;
         let mut tally = batch.tally;
         tally.requests(found.requests);
         tally.unreadable(found.unreadable.len());
@@ -96,6 +100,7 @@ impl Task<'_> {
         content.documents = batch.writes;
         content.issues = found.unreadable;
         content.reread = keys;
+        content.admission = Some(admission);
         self.commit_beside(entity, content).await
     }
 

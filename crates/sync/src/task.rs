@@ -316,8 +316,8 @@ impl<'a> Task<'a> {
     }
 
     /// Ends the run.
-    pub(crate) async fn finish(self, halt: Option<Stop>) -> Result<RunReport, RunError> {
-        let ledger = self.ledger.into_inner();
+    pub(crate) async fn finish(mut self, halt: Option<Stop>) -> Result<RunReport, RunError> {
+        let ledger = std::mem::take(self.ledger.get_mut());
         let (outcome, error) = match halt {
             Some(Stop::Storage(error)) => return Err(error.into()),
             Some(Stop::Account(error) | Stop::Fault(error)) => (Outcome::Failed, Some(error)),

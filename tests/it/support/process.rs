@@ -1,7 +1,6 @@
 //! The built program, started in a directory of its own.
 
 use std::fs::{self, File};
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -10,9 +9,6 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::{Api, Database, until, until_within};
-
-/// How much of a log is read back, in bytes.
-const READ_BACK: u64 = 64 << 20;
 
 /// A directory with everything that one test's processes read and write.
 #[derive(Debug)]
@@ -142,6 +138,22 @@ impl Home {
             .await
     }
 
+    /// Starts `serve` as prepared, which cannot say that it listens, and waits until it answers.
+    pub(crate) async fn serve_mute(&self, invocation: Invocation) -> Server {
+        let file = self.data().join("service.json");
+        fs::remove_file(&file).unwrap();
+        let mut process = invocation.start();
+        let api = until("`serve` says where it is", async || {
+            let ended = process.child.try_wait().unwrap();
+            assert!(ended.is_none(), "`serve` ended with {ended:?}");
+            let file: Value = serde_json::from_slice(&fs::read(&file).ok()?).ok()?;
+            let url = format!("http://{}", file["address"].as_str().unwrap());
+            Some(Api::new(&url, file["key"].as_str().unwrap()))
+        })
+        .await;
+        Server { process, api }
+    }
+
     /// Starts `serve` as prepared, and waits until it listens.
     pub(crate) async fn serve_as(&self, invocation: Invocation) -> Server {
         let mut process = invocation.start();
@@ -185,6 +197,15 @@ impl Home {
     }
 }
 
+/// Reads what was written into a file. A device has no end, and keeps nothing.
+fn read_back(file: &Path) -> String {
+    if file.is_file() {
+        fs::read_to_string(file).unwrap()
+    } else {
+        String::new()
+    }
+}
+
 fn copy(from: &Path, to: &Path) {
     fs::create_dir(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
@@ -219,9 +240,15 @@ impl Invocation {
         self
     }
 
-    /// Writes what goes to standard error into this file. It cannot be read back where it is a device.
+    /// Writes what goes to standard error into this file. Of a device nothing is read back.
     pub(crate) fn log_to(mut self, file: &str) -> Self {
         self.stderr = file.into();
+        self
+    }
+
+    /// Writes what goes to standard output into this file. Of a device nothing is read back.
+    pub(crate) fn say_to(mut self, file: &str) -> Self {
+        self.stdout = file.into();
         self
     }
 
@@ -268,15 +295,11 @@ impl Process {
     }
 
     pub(crate) fn stdout(&self) -> String {
-        fs::read_to_string(&self.stdout).unwrap()
+        read_back(&self.stdout)
     }
 
     pub(crate) fn stderr(&self) -> String {
-        // A device has no end.
-        let mut said = Vec::new();
-        let log = File::open(&self.stderr).unwrap();
-        log.take(READ_BACK).read_to_end(&mut said).unwrap();
-        String::from_utf8(said).unwrap()
+        read_back(&self.stderr)
     }
 }
 
@@ -297,6 +320,10 @@ impl Server {
     /// Asks it to end, and waits for that.
     pub(crate) async fn terminate(self, seconds: u64) -> Ended {
         self.process.terminate(seconds).await
+    }
+
+    pub(crate) fn stdout(&self) -> String {
+        self.process.stdout()
     }
 
     pub(crate) fn stderr(&self) -> String {

@@ -6,9 +6,10 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
 use crate::Setting;
+use crate::command::sync::Awaited;
 use crate::config::SETTING_PREFIX;
 use crate::session::Session;
-use crate::terminal::{ask, ask_secret, cell, is_interactive, say};
+use crate::terminal::{ask, ask_secret, cell, is_interactive, note, say};
 
 /// Connect a customer's system and start its first sync.
 ///
@@ -48,7 +49,7 @@ async fn connect(arguments: Arguments, setting: &Setting, session: &Session) -> 
             )
         })?;
     let given = given(&arguments.settings)?;
-    let settings = gather(&system, given, setting)?;
+    let settings = gather(&system, given, setting, ask_for_required)?;
     let mut body = json!({ "system": arguments.system, "settings": settings });
     if let Some(name) = arguments.name {
         body["name"] = Value::String(name);
@@ -69,7 +70,7 @@ async fn connect(arguments: Arguments, setting: &Setting, session: &Session) -> 
     if arguments.no_wait && !session.is_own() {
         return Ok(());
     }
-    super::sync::watch(setting, session, id, None).await
+    super::sync::watch(setting, session, id, &Awaited::After(None)).await
 }
 
 /// Reads the settings that were given as arguments.
@@ -84,18 +85,19 @@ pub(super) fn given(pairs: &[String]) -> Result<BTreeMap<String, String>> {
     pairs.iter().map(split).collect()
 }
 
-/// Gathers a value for each field that the system declares.
+/// Gathers a value for each field that the system declares, and leaves out those that nothing is known of.
 pub(super) fn gather(
     system: &Value,
     mut given: BTreeMap<String, String>,
     setting: &Setting,
+    ask: impl Fn(&Value) -> Result<Option<String>>,
 ) -> Result<BTreeMap<String, String>> {
     let mut settings = BTreeMap::new();
     let mut missing = Vec::new();
     for field in system["settings"].as_array().into_iter().flatten() {
         let name = cell(field, "name");
         let is_secret = field["kind"] == "secret";
-        if is_secret && given.contains_key(&name) {
+        if is_secret && given.get(&name).is_some_and(|value| !value.is_empty()) {
             bail!(
                 "{name} is a secret and not taken as an argument: put it into {}, or leave it out to be asked",
                 variable(&name)
@@ -106,10 +108,10 @@ pub(super) fn gather(
             .or_else(|| setting.environment.get(&variable(&name)).cloned())
         {
             Some(value) => Some(value),
-            None => asked(field, is_secret)?,
+            None => ask(field)?,
         };
         match value {
-            Some(value) if field["kind"] == "document" => {
+            Some(value) if field["kind"] == "document" && !value.is_empty() => {
                 let text = std::fs::read_to_string(&value)
                     .with_context(|| format!("cannot read {value} for the setting {name}"))?;
                 settings.insert(name, text);
@@ -138,20 +140,99 @@ pub(super) fn gather(
     Ok(settings)
 }
 
-fn asked(field: &Value, is_secret: bool) -> Result<Option<String>> {
+/// Asks for a field where it must have a value and somebody is there.
+fn ask_for_required(field: &Value) -> Result<Option<String>> {
     if field["required"] != true || !is_interactive() {
         return Ok(None);
     }
-    eprintln!("{}", cell(field, "help"));
-    let label = cell(field, "label");
-    let value = if is_secret {
-        ask_secret(&label)?
-    } else {
-        ask(&label)?
-    };
+    let value = asked(field)?;
     Ok((!value.is_empty()).then_some(value))
+}
+
+/// Asks for any field where somebody is there. An empty answer to an optional one says that it has no value.
+pub(super) fn ask_for_all(field: &Value) -> Result<Option<String>> {
+    if field["required"] == true || !is_interactive() {
+        return ask_for_required(field);
+    }
+    asked(field).map(Some)
+}
+
+fn asked(field: &Value) -> Result<String> {
+    note(cell(field, "help"));
+    let mut label = cell(field, "label");
+    if field["required"] != true {
+        let without = match cell(field, "default") {
+            default if default.is_empty() => "none".to_owned(),
+            default => default,
+        };
+        label = format!("{label} (empty for {without})");
+    }
+    if field["kind"] == "secret" {
+        ask_secret(&label)
+    } else {
+        ask(&label)
+    }
 }
 
 fn variable(setting: &str) -> String {
     format!("{SETTING_PREFIX}{}", setting.to_uppercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Layer;
+
+    /// Returns what is sent where these are given and every question is answered so.
+    fn gathered(given: &[(&str, &str)], answer: Option<&str>) -> BTreeMap<String, String> {
+        let system = json!({ "system": "acme", "settings": [
+            { "name": "company", "kind": "text", "required": true },
+            { "name": "zone", "kind": "text", "required": false },
+            { "name": "profile", "kind": "document", "required": false },
+            { "name": "pin", "kind": "secret", "required": false },
+        ]});
+        let setting = Setting {
+            config: Layer::default(),
+            environment: BTreeMap::from([(variable("company"), "Acme".to_owned())]),
+            json: false,
+        };
+        let given = given
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let ask = |_: &Value| Ok(answer.map(str::to_owned));
+        gather(&system, given.collect(), &setting, ask).unwrap()
+    }
+
+    #[track_caller]
+    fn check(given: &[(&str, &str)], answer: Option<&str>, expected: &[(&str, &str)]) {
+        let gathered = gathered(given, answer);
+        let gathered: Vec<_> = gathered
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
+        assert_eq!(gathered, expected);
+    }
+
+    #[test]
+    fn what_has_no_value_is_told_from_what_nobody_spoke_of() {
+        check(&[], None, &[("company", "Acme")]);
+        check(
+            &[("zone", "UTC")],
+            None,
+            &[("company", "Acme"), ("zone", "UTC")],
+        );
+        let without = [
+            ("company", "Acme"),
+            ("pin", ""),
+            ("profile", ""),
+            ("zone", ""),
+        ];
+        check(
+            &[("zone", ""), ("profile", ""), ("pin", "")],
+            None,
+            &without,
+        );
+        // At a terminal, an empty answer says the same.
+        check(&[], Some(""), &without);
+    }
 }

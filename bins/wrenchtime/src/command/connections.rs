@@ -1,9 +1,10 @@
 //! `connections`: list, show, pause, reauthorize, end.
 
 use anyhow::{Context, Result};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::connect::{gather, given};
+use super::connect::{ask_for_all, gather, given};
+use super::sync::Awaited;
 use crate::Setting;
 use crate::session::Session;
 use crate::terminal::{cell, say, table};
@@ -26,8 +27,10 @@ enum Action {
     },
     /// Give one other credentials for the same account, after a password or a secret changed at the source.
     ///
-    /// All settings are asked for anew, as `connect` does: from --set, from the environment as
-    /// `WRENCHTIME_SETTING_NAME`, or at the prompt. Nothing changes unless the source accepts them.
+    /// All settings are given anew, for none of those before is shown or kept: from --set, from the environment as
+    /// `WRENCHTIME_SETTING_NAME`, or at the prompt, which asks for optional ones too. An empty value (`--set NAME=`)
+    /// does without an optional one; one that is set now and left out is refused. Nothing changes unless the source
+    /// accepts them.
     Reauthorize(Reauthorize),
     /// Stop reading one for now: no run begins until it is resumed. Its data stays readable.
     Pause {
@@ -50,7 +53,7 @@ enum Action {
 struct Reauthorize {
     /// The connection's id.
     id: String,
-    /// A setting that is no secret.
+    /// A setting that is no secret; NAME= for none.
     #[arg(long = "set", value_name = "NAME=VALUE")]
     settings: Vec<String>,
     /// Do not wait for the sync that follows; only where the service runs already.
@@ -134,8 +137,8 @@ async fn reauthorize(arguments: Reauthorize, setting: &Setting, session: &Sessio
         .get(&format!("/v1/systems/{system}"))
         .await
         .with_context(|| format!("the connection's system {system:?} is not known here"))?;
-    let settings = gather(&system, given(&arguments.settings)?, setting)?;
-    let before = last_finished(session, &path).await?;
+    let given = given(&arguments.settings)?;
+    let settings = gather(&system, given, setting, ask_for_all)?;
     let body = json!({ "settings": settings });
     let changed = session.client.patch(&path, &body).await?;
     if setting.json {
@@ -152,18 +155,26 @@ async fn reauthorize(arguments: Reauthorize, setting: &Setting, session: &Sessio
     if arguments.no_wait && !session.is_own() {
         return Ok(());
     }
-    super::sync::watch(setting, session, id, before.as_deref()).await
+    let awaited = Awaited::EndedBehind(cell(&changed, "authorized_at"));
+    if !is_read_next(session, &changed, &awaited).await? {
+        if !setting.json {
+            say(format!("it is read on demand only: wrenchtime sync {id}"))?;
+        }
+        return Ok(());
+    }
+    super::sync::watch(setting, session, id, &awaited).await
 }
 
-/// Returns the newest run that has ended: the one under way is gone on with, and ends as what is waited for.
-async fn last_finished(session: &Session, connection: &str) -> Result<Option<String>> {
-    let runs = session
-        .client
-        .get(&format!("{connection}/syncs?limit=1"))
-        .await?;
+/// Tells whether a run follows other settings, or has followed them already: by schedule, or to do what the last one
+/// left undone.
+async fn is_read_next(session: &Session, connection: &Value, awaited: &Awaited) -> Result<bool> {
+    if !connection["schedule_seconds"].is_null() {
+        return Ok(true);
+    }
+    let path = format!("/v1/connections/{}/syncs?limit=1", cell(connection, "id"));
+    let runs = session.client.get(&path).await?;
     let run = &runs["data"][0];
-    let ended = !run["finished_at"].is_null();
-    Ok(run["id"].as_str().filter(|_| ended).map(str::to_owned))
+    Ok(awaited.is(run) || run["outcome"] == "failed")
 }
 
 async fn list(setting: &Setting, session: &Session) -> Result<()> {

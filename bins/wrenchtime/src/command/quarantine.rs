@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::Setting;
 use crate::session::Session;
-use crate::terminal::say;
+use crate::terminal::{plain, say};
 
 /// How many rows are shown after a run.
 const SHOWN_AFTER_RUN: usize = 20;
@@ -118,8 +118,7 @@ fn sentence(row: &Value) -> String {
         Some(place) => place.to_owned(),
         None => format!("{} {}", text("entity"), text("key")),
     };
-    // Names and keys are the source's: none may steer the terminal.
-    format!("{place}: {}", text("reason")).replace(char::is_control, " ")
+    plain(&format!("{place}: {}", text("reason")))
 }
 
 #[cfg(test)]

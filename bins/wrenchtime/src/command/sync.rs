@@ -9,7 +9,7 @@ use wrenchtime_connector::{Clock, SystemClock};
 use crate::Setting;
 use crate::command::{quarantine, suspicions};
 use crate::session::Session;
-use crate::terminal::{progress_line, run_in_words, say, table};
+use crate::terminal::{note, plain, progress_line, run_in_words, say, table};
 
 /// Sync a connection now.
 #[derive(Debug, clap::Args)]
@@ -47,7 +47,33 @@ async fn sync(arguments: Arguments, setting: &Setting, session: &Session) -> Res
         Some(id) => Some(id),
         None => status["last_run"]["id"].as_str(),
     };
-    watch(setting, session, &arguments.id, before).await
+    let awaited = Awaited::After(before.map(str::to_owned));
+    watch(setting, session, &arguments.id, &awaited).await
+}
+
+/// The run that is waited for.
+#[derive(Clone, Debug)]
+pub(crate) enum Awaited {
+    /// The first behind this one.
+    After(Option<String>),
+    /// The first that has not ended by this instant. One that ended before it was made with the settings before.
+    EndedBehind(String),
+}
+
+impl Awaited {
+    /// Tells whether this is it, ended or not.
+    pub(crate) fn is(&self, run: &Value) -> bool {
+        let Some(id) = run["id"].as_str() else {
+            return false;
+        };
+        match self {
+            Self::After(before) => before.as_deref() != Some(id),
+            // The service writes all instants alike, so their texts are in their order.
+            Self::EndedBehind(instant) => run["finished_at"]
+                .as_str()
+                .is_none_or(|ended| ended > instant.as_str()),
+        }
+    }
 }
 
 /// Returns the newest run that a run which begins after a decision is not: the one under way, else the last one.
@@ -66,7 +92,10 @@ pub(crate) async fn watch_if_read(
     let path = format!("/v1/connections/{id}/status");
     let status = session.client.get(&path).await?;
     match status["state"].as_str() {
-        Some("active" | "offline") => watch(setting, session, id, before).await,
+        Some("active" | "offline") => {
+            let awaited = Awaited::After(before.map(str::to_owned));
+            watch(setting, session, id, &awaited).await
+        }
         state => say(format!(
             "the connection is {}: the next run acts upon it",
             state.unwrap_or_default()
@@ -79,14 +108,14 @@ pub(crate) async fn watch(
     setting: &Setting,
     session: &Session,
     connection: &str,
-    before: Option<&str>,
+    awaited: &Awaited,
 ) -> Result<()> {
     let line = progress_line();
     let path = format!("/v1/connections/{connection}/syncs?limit=1");
     let run = loop {
         let runs = session.client.get(&path).await?;
         let run = runs["data"][0].clone();
-        let is_new = run["id"].as_str().is_some_and(|id| Some(id) != before);
+        let is_new = awaited.is(&run);
         if is_new && !run["finished_at"].is_null() {
             break run;
         }
@@ -103,7 +132,7 @@ pub(crate) async fn watch(
             status["state"].as_str()
         {
             let reason = status["reason"].as_str().unwrap_or("no reason is known");
-            bail!("the connection is {state}: {reason}");
+            bail!("the connection is {state}: {}", plain(reason));
         }
         SystemClock.sleep(Duration::from_millis(200)).await;
     };
@@ -115,7 +144,8 @@ pub(crate) async fn watch(
         quarantine::show_some(connection, session).await?;
         suspicions::show(connection, session).await?;
         for (stream, fault) in run["faults"].as_object().into_iter().flatten() {
-            eprintln!("{stream}: {}", fault.as_str().unwrap_or_default());
+            let fault = fault.as_str().unwrap_or_default();
+            note(plain(&format!("{stream}: {fault}")));
         }
     }
     end(setting, &run)
@@ -126,7 +156,7 @@ fn end(setting: &Setting, run: &Value) -> Result<()> {
     match run["outcome"].as_str().context("the run has no outcome")? {
         "complete" => Ok(()),
         "partial" if !setting.json => {
-            eprintln!("the run is partial: what could not be read is told above");
+            note("the run is partial: what could not be read is told above");
             Ok(())
         }
         "partial" => Ok(()),
@@ -156,4 +186,24 @@ fn counts(run: &Value) -> String {
         .chain(header.iter().map(String::as_str))
         .collect();
     table(&header, &rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_ended_with_the_settings_before_is_not_waited_for() {
+        let awaited = Awaited::EndedBehind("2031-05-01T09:00:00.500000Z".to_owned());
+        for (ended, is_it) in [
+            (json!(null), true),
+            (json!("2031-05-01T09:00:00.499999Z"), false),
+            (json!("2031-05-01T09:00:00.500001Z"), true),
+        ] {
+            let run = json!({ "id": "7", "finished_at": ended });
+            assert_eq!(awaited.is(&run), is_it, "{run}");
+        }
+        assert!(!awaited.is(&json!(null)));
+        assert!(!Awaited::After(Some("7".to_owned())).is(&json!({ "id": "7" })));
+    }
 }

@@ -52,6 +52,8 @@ pub(crate) struct ConnectionBody {
     reason: Option<String>,
     /// Whose account it is.
     account: AccountBody,
+    /// Since when it has its settings, by Wrenchtime's clock. A run that ended later was made with them.
+    authorized_at: Timestamp,
     /// How often it is synced; null for on demand only.
     schedule_seconds: Option<u64>,
     /// How often resources are synced that have a schedule of their own, in seconds by their names; 0 for on demand
@@ -87,6 +89,7 @@ impl From<StoredConnection> for ConnectionBody {
                 display_name: connection.account.display_name,
                 server_version: connection.account.server_version,
             },
+            authorized_at: connection.authorized_at.into(),
             schedule_seconds: connection.schedule.map(|every| every.as_secs()),
             resource_schedule_seconds: connection
                 .resource_schedules
@@ -154,8 +157,9 @@ impl From<Status> for StatusBody {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "ConnectionChange")]
 pub(crate) struct ConnectionChangeBody {
-    /// Values of all the fields that the system asks for: of those before nothing is kept. They must open the account
-    /// that the connection reads. Kept sealed and never shown again.
+    /// Values of all the fields that the system asks for: of those before nothing is kept. An optional field that is set
+    /// now must be there, empty to do without it. They must open the account that the connection reads. Kept sealed and
+    /// never shown again.
     pub(crate) settings: Option<BTreeMap<String, String>>,
     /// How often it is synced: 60 to 86400 seconds, or 0 for on demand only.
     pub(crate) schedule_seconds: Option<u64>,

@@ -79,8 +79,8 @@ fn one_routes() -> Vec<Route> {
             )
             .described(
                 "Other settings are checked with the source before anything is stored. They must open the account that \
-                 the connection reads; then reading goes on where it stopped. All that was asked for is changed, or \
-                 nothing.",
+                 the connection reads; then reading goes on where it stopped. An optional one that is set must be \
+                 given again, or given empty to do without it. All that was asked for is changed, or nothing.",
             )
             .with_path(connection_id())
             .with_body("ConnectionChange", true)
@@ -90,6 +90,7 @@ fn one_routes() -> Vec<Route> {
                 Code::SourcePermissionDenied,
                 Code::AccountMismatch,
                 Code::ConnectionState,
+                Code::ConnectionChanged,
                 Code::SourceUnavailable,
                 Code::SourceError,
             ])

@@ -60,9 +60,10 @@ fn route(path: &str, id: &str) -> Route {
     Route::new(Method::GET, path, list)
         .named("syncs", id, "List rows that cannot be read or mapped")
         .described(
-            "What stands in quarantine now: rows that could not be read, the first 1,000 of a run, then those of which no record can be made. One \
-             that could not be read stays listed until its kind is listed whole again, or it was asked for again. One of which no record can be made is tried again \
-             by the next run once the mapping is another. Answers in every state.",
+            "What stands in quarantine now: rows that could not be read (of a run the first 1,000, of a connection the \
+             latest 20,000), then those of which no record can be made. One that could not be read stays listed until \
+             its kind is listed whole again, or it was asked for again. One of which no record can be made is tried \
+             again by the next run once the mapping is another. Answers in every state.",
         )
         .with_query([limit(), cursor()])
         .answers_json("A page of rows.", "QuarantineList")

@@ -4,6 +4,7 @@
 mod auth;
 mod connections;
 mod feed;
+mod full_disk;
 mod harness;
 mod openapi;
 mod problems;

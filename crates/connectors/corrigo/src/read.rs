@@ -284,23 +284,23 @@ impl Reader<'_> {
 
 fn split(table: Table, rows: Vec<Box<RawValue>>) -> (Vec<Read>, Vec<RowIssue>) {
     let (mut read, mut issues) = (Vec::new(), Vec::new());
-    for body in rows {
+    let name = table.name();
+    let first = rows.iter().find_map(|row| id(row));
+    // A page begins with the same row whenever it is read, unless rows before it changed.
+    let nameless = |at: usize| match first {
+        Some(first) => format!(
+            "{name}, row {} of the page that begins with Id {first}",
+            at + 1
+        ),
+        None => format!("{name}, row {} of a page without an Id", at + 1),
+    };
+    for (at, body) in rows.into_iter().enumerate() {
         match serde_json::from_str::<Head>(body.get()) {
             Ok(head) if head.id > 0 => read.push(Read { head, body }),
-            Ok(_) => issues.push(RowIssue::new(
-                None,
-                table.name().as_str(),
-                "the row has no Id",
-            )),
+            Ok(_) => issues.push(RowIssue::new(None, nameless(at), "the row has no Id")),
             Err(error) => {
-                let id = serde_json::from_str::<crate::wire::Ref>(body.get())
-                    .ok()
-                    .map(|row| row.id);
-                let id = id.filter(|id| *id > 0);
-                let place = id.map_or_else(
-                    || table.name().to_string(),
-                    |id| format!("{} {id}", table.name()),
-                );
+                let id = id(&body);
+                let place = id.map_or_else(|| nameless(at), |id| format!("{name} {id}"));
                 let reason = format!(
                     "the row has an unexpected shape at column {}",
                     error.column()
@@ -310,6 +310,12 @@ fn split(table: Table, rows: Vec<Box<RawValue>>) -> (Vec<Read>, Vec<RowIssue>) {
         }
     }
     (read, issues)
+}
+
+/// Returns the Id of a row of which nothing else may be readable.
+fn id(row: &RawValue) -> Option<i64> {
+    let row: crate::wire::Ref = serde_json::from_str(row.get()).ok()?;
+    (row.id > 0).then_some(row.id)
 }
 
 fn key(id: i64) -> RemoteKey {

@@ -11,10 +11,22 @@ fn options(data_dir: &Path) -> HostOptions {
     HostOptions::new(data_dir).with_listen("127.0.0.1:0".parse().unwrap())
 }
 
-/// Starts with nothing in the way, and sees that the first key is shown and opens the service.
+/// Starts with nothing in the way, and sees that the first key is shown until it is kept, and opens the service then.
 async fn check_first_start(data_dir: &Path) {
     let host = Host::start(options(data_dir)).await.unwrap();
+    let unseen = host.first_key().unwrap().expose_secret().to_owned();
+    host.shutdown().await;
+    let host = Host::start(options(data_dir)).await.unwrap();
+    assert!(
+        host.service()
+            .authenticate(&unseen)
+            .await
+            .unwrap()
+            .is_none()
+    );
     let key = host.first_key().unwrap().expose_secret();
+    assert_ne!(key, unseen);
+    host.keep_first_key().await.unwrap();
     let principal = host.service().authenticate(key).await.unwrap();
     assert!(matches!(principal, Some(Principal::Management(_))));
     host.shutdown().await;

@@ -94,6 +94,8 @@ struct Shared {
     wanted: Option<SyncOrder>,
     /// What waits for the end of a pause.
     set_aside: Option<SyncOrder>,
+    /// What the last run was for, where the store failed it: part of the next one.
+    left_over: Option<SyncOrder>,
     /// How often a run was asked for.
     asked: u64,
     current: Option<Current>,
@@ -164,17 +166,20 @@ impl Slot {
         SyncRequested::Queued
     }
 
-    /// Leaves the run under way where it is, and wants one that goes on with it.
-    pub(super) fn renew(&self) {
+    /// Leaves the run under way where it is, and wants one that goes on with it; where there is none, only if one is
+    /// wanted.
+    pub(super) fn renew(&self, wants_run: bool) {
         let mut shared = self.shared();
-        let mut order = SyncOrder::scheduled();
+        let mut order = wants_run.then(SyncOrder::scheduled);
         if let Some(current) = &shared.current
             && !current.is_ending()
         {
-            order = order.with(current.order);
+            order = Some(SyncOrder::scheduled().with(current.order));
             current.leave.cancel();
         }
-        shared.want(order);
+        if let Some(order) = order {
+            shared.want(order);
+        }
         self.tell_urgency(&shared);
         drop(shared);
         self.wake.notify_one();
@@ -189,8 +194,9 @@ impl Slot {
             let order = current.order;
             shared.keep(order);
         }
-        if let Some(wanted) = shared.wanted.take() {
-            shared.keep(wanted);
+        let (wanted, left_over) = (shared.wanted.take(), shared.left_over.take());
+        for order in wanted.into_iter().chain(left_over) {
+            shared.keep(order);
         }
         drop(shared);
         self.wake.notify_one();
@@ -231,11 +237,14 @@ impl Slot {
     /// Forgets the run that is wanted, unless one was asked for since then. In a pause it is kept until the end of it.
     pub(super) fn forget_wanted(&self, asked: u64, is_paused: bool) {
         let mut shared = self.shared();
-        if shared.asked == asked
-            && let Some(wanted) = shared.wanted.take()
-            && is_paused
-        {
-            shared.keep(wanted);
+        if shared.asked != asked {
+            return;
+        }
+        let (wanted, left_over) = (shared.wanted.take(), shared.left_over.take());
+        if is_paused {
+            for order in wanted.into_iter().chain(left_over) {
+                shared.keep(order);
+            }
         }
     }
 
@@ -244,6 +253,10 @@ impl Slot {
     pub(super) fn begin(&self, turn: Turn) -> Option<Begun> {
         let mut shared = self.shared();
         let order = shared.wanted.take()?;
+        let order = shared
+            .left_over
+            .take()
+            .map_or(order, |left| order.with(left));
         let (cancel, leave) = (CancellationToken::new(), CancellationToken::new());
         let (sender, progress) = watch::channel(RunProgress::default());
         shared.next_at = None;
@@ -282,9 +295,21 @@ impl Slot {
         self.urgency.clone()
     }
 
+    /// Remembers what a run was for that failed in the store, unless it was cancelled or is made anew by itself.
+    pub(super) fn leave_over(&self, begun: &Begun) {
+        if !begun.cancel.is_cancelled() && !SyncOrder::scheduled().covers(begun.order) {
+            self.shared().left_over = Some(begun.order);
+        }
+    }
+
     pub(super) fn cancel_run(&self) -> bool {
         let mut shared = self.shared();
-        let wanted = shared.wanted.take().is_some() | shared.set_aside.take().is_some();
+        let kept = [
+            shared.wanted.take(),
+            shared.left_over.take(),
+            shared.set_aside.take(),
+        ];
+        let wanted = kept.iter().any(Option::is_some);
         match &shared.current {
             Some(current) => {
                 current.cancel.cancel();
@@ -381,7 +406,7 @@ mod tests {
         let order = SyncOrder::on_demand(Mode::Full);
         slot.request(order);
         let left = slot.begin_now().unwrap();
-        slot.renew();
+        slot.renew(false);
         assert!(left.leave.is_cancelled() && !left.cancel.is_cancelled());
         assert_eq!(slot.request(order), SyncRequested::Queued);
         slot.end();
@@ -389,11 +414,39 @@ mod tests {
     }
 
     #[test]
+    fn what_a_run_was_for_that_the_store_failed_is_part_of_the_next() {
+        let slot = Slot::new(CancellationToken::new());
+        let order = SyncOrder::on_demand(Mode::Full);
+        let fail = |order| {
+            slot.request(order);
+            slot.leave_over(&slot.begin_now().unwrap());
+            slot.end();
+        };
+        fail(order);
+        slot.want_what_is_due();
+        assert!(slot.begin_now().unwrap().order.covers(order));
+        slot.end();
+        fail(order);
+        assert!(slot.cancel_run());
+        slot.want_what_is_due();
+        assert!(!slot.begin_now().unwrap().order.covers(order));
+    }
+
+    #[test]
+    fn other_settings_alone_want_no_run() {
+        let slot = Slot::new(CancellationToken::new());
+        slot.renew(false);
+        assert!(!slot.is_wanted());
+        slot.renew(true);
+        assert!(slot.is_wanted());
+    }
+
+    #[test]
     fn only_what_was_asked_for_before_is_forgotten() {
         let slot = Slot::new(CancellationToken::new());
         slot.request(SyncOrder::scheduled());
         let asked = slot.asked();
-        slot.renew();
+        slot.renew(true);
         slot.forget_wanted(asked, false);
         assert!(slot.is_wanted());
         slot.forget_wanted(slot.asked(), false);

@@ -84,6 +84,8 @@ impl Runner {
                     self.know_the_past(&connection, memory).await;
                     self.plan(&connection, memory).due()
                 }
+                // It may have ended while it was reauthorized.
+                Ok(connection) if connection.state == State::Disconnected => return false,
                 Ok(connection) => {
                     slot.forget_wanted(asked, connection.state == State::Paused);
                     None
@@ -158,13 +160,16 @@ impl Runner {
         let Some(begun) = slot.begin(turn) else {
             return RunEnd::Cancelled;
         };
-        let run = AssertUnwindSafe(self.run_begun(id, slot, memory, begun)).catch_unwind();
+        let run = AssertUnwindSafe(self.run_begun(id, slot, memory, &begun)).catch_unwind();
         let end = run.await.unwrap_or_else(|_panic| {
             // Nobody knows in what state it left what it works with.
             memory.connector = None;
             error!(connection = %id, "a run ended in a panic: this is a fault of the program");
             RunEnd::Failed("a fault of the program ended the run".to_owned())
         });
+        if matches!(end, RunEnd::Store(_)) {
+            slot.leave_over(&begun);
+        }
         slot.end();
         end
     }
@@ -174,9 +179,8 @@ impl Runner {
         id: ConnectionId,
         slot: &Slot,
         memory: &mut Memory,
-        begun: Begun,
+        begun: &Begun,
     ) -> RunEnd {
-        let leave = begun.leave.clone();
         let job = match self.job(id, slot, memory, begun).await {
             Ok(Some(job)) => job,
             Ok(None) => return RunEnd::Cancelled,
@@ -189,7 +193,7 @@ impl Runner {
         tokio::select! {
             biased;
             () = slot.stop.cancelled() => RunEnd::Cancelled,
-            () = leave.cancelled() => RunEnd::Cancelled,
+            () = begun.leave.cancelled() => RunEnd::Cancelled,
             end = self.syncs.run(job) => end,
         }
     }
@@ -200,7 +204,7 @@ impl Runner {
         id: ConnectionId,
         slot: &Slot,
         memory: &mut Memory,
-        begun: Begun,
+        begun: &Begun,
     ) -> Result<Option<Job>> {
         let connection = self.core.connection(id).await?;
         if !connection.state.runs() {
@@ -229,9 +233,9 @@ impl Runner {
             mapper,
             mode,
             include_listings: begun.order.on_demand,
-            cancel: begun.cancel,
-            progress: begun.progress,
-            turn: begun.turn,
+            cancel: begun.cancel.clone(),
+            progress: begun.progress.clone(),
+            turn: begun.turn.clone(),
         }))
     }
 

@@ -62,7 +62,9 @@ pub trait RecordReader: std::fmt::Debug + Send + Sync + 'static {
     /// - Rows that could not be read come first, in the order in which they were met; then those that could not be
     ///   mapped, by entity.
     /// - A row that could not be read is left out once its entity's listing in [`QuarantineQuery::listings`] came to
-    ///   its end after the run that met it. One that several runs met is told as the last of them did.
+    ///   its end after the run that met it, and not before, however many runs there are meanwhile: at least the latest
+    ///   10,000 are remembered. One that several runs met is told as the last of them did.
+    /// - Rows without a key are told apart by their place, and those of one place on a page one by one.
     /// - A row that could not be mapped is left out once it is mapped, or gone.
     ///
     /// # Errors

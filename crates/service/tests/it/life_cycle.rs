@@ -13,8 +13,15 @@ use crate::fixture::{Fixture, clock};
 async fn a_first_key_is_made_once() {
     let directory = tempfile::tempdir().unwrap();
     let fixture = Fixture::new(directory.path(), Arc::new(clock())).await;
-    let first = fixture.service.create_first_key().await.unwrap().unwrap();
-    assert!(fixture.service.create_first_key().await.unwrap().is_none());
+    let service = &fixture.service;
+    // One that could not be shown is not kept, and opens nothing.
+    let unseen = service.draw_first_key().await.unwrap().unwrap();
+    let principal = service.authenticate(unseen.secret.expose_secret()).await;
+    assert_eq!(principal.unwrap(), None);
+    let first = service.draw_first_key().await.unwrap().unwrap();
+    assert_ne!(first.key.hash, unseen.key.hash);
+    service.keep_first_key(&first.key).await.unwrap();
+    assert!(service.draw_first_key().await.unwrap().is_none());
     let secret = first.secret.expose_secret().to_owned();
     let principal = fixture.service.authenticate(&secret).await.unwrap();
     assert_eq!(principal, Some(Principal::Management(first.key.clone())));
@@ -35,7 +42,7 @@ async fn a_first_key_is_made_once() {
     );
     assert_eq!(fixture.service.authenticate(&secret).await.unwrap(), None);
     // A revoked key is a key: no other first one is made.
-    assert!(fixture.service.create_first_key().await.unwrap().is_none());
+    assert!(fixture.service.draw_first_key().await.unwrap().is_none());
     fixture.close().await;
 }
 

@@ -4,13 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
-use wrenchtime_connector::{Error as SourceError, ErrorKind, Settings};
-use wrenchtime_memory::MemorySource;
+use wrenchtime_connector::{
+    Connector, ConnectorInfo, Error as SourceError, ErrorKind, Factory, NamedFunction,
+    SettingField, SettingKind, Settings, SystemName, Systems,
+};
+use wrenchtime_memory::{MemoryFactory, MemorySource};
 use wrenchtime_model::{ConnectionId, EventType};
 use wrenchtime_service::sync::{Mode, Outcome};
-use wrenchtime_service::{Actor, ConnectionChange, Error, Result, Schedule, Service, State};
+use wrenchtime_service::{
+    Actor, Connect, ConnectionChange, Error, MasterKey, Result, Schedule, Service, State,
+};
 
-use crate::fixture::{Fixture, clock, until};
+use crate::fixture::{Fixture, clock, parts, until};
 use crate::stepped::Stepped;
 use crate::supervisor::demand;
 
@@ -218,5 +223,140 @@ async fn a_run_under_way_with_the_credentials_before_undoes_nothing() {
     let status = service.sync_status(id).await.unwrap();
     let live: u64 = status.resources.iter().map(|one| one.records.live).sum();
     assert_eq!(live, 900);
+    fixture.close().await;
+}
+
+/// A source in memory that asks for more than it needs.
+#[derive(Debug)]
+struct Asking {
+    memory: MemoryFactory,
+    info: ConnectorInfo,
+}
+
+impl Asking {
+    fn new(source: &MemorySource) -> Self {
+        let memory = MemoryFactory::new(source.clone());
+        let mut info = memory.info().clone();
+        let optional = |name| SettingField::optional(name, SettingKind::Text, name, "Not needed.");
+        info.settings.push(optional("zone"));
+        info.settings.push(optional("region").with_default("am"));
+        Self { memory, info }
+    }
+}
+
+impl Factory for Asking {
+    fn info(&self) -> &ConnectorInfo {
+        &self.info
+    }
+
+    fn default_mapping(&self) -> &str {
+        self.memory.default_mapping()
+    }
+
+    fn functions(&self) -> &'static [NamedFunction] {
+        self.memory.functions()
+    }
+
+    fn connect(&self, settings: &Settings) -> std::result::Result<Arc<dyn Connector>, SourceError> {
+        self.memory.connect(settings)
+    }
+}
+
+fn with_more(more: &[(&str, &str)]) -> Settings {
+    let needed = [("name", "Plant"), ("secret", "secret")];
+    Settings::new(needed.iter().chain(more).copied())
+}
+
+/// What of the settings left out stands in the way; nothing when they were taken.
+async fn left_out(service: &Service, id: ConnectionId, more: &[(&str, &str)]) -> Vec<String> {
+    let change = ConnectionChange::default().with_settings(with_more(more));
+    match service.change(id, change, &Actor::CommandLine).await {
+        Ok(_) => Vec::new(),
+        Err(Error::Settings(error)) => error.faults.into_iter().map(|(name, _)| name).collect(),
+        Err(error) => vec![error.to_string()],
+    }
+}
+
+#[tokio::test]
+async fn a_setting_that_is_set_is_not_dropped_by_being_left_out() {
+    let directory = tempfile::tempdir().unwrap();
+    let (source, key) = (MemorySource::new(), MasterKey::generate());
+    let (mut parts, store) = parts(directory.path(), Arc::new(Stepped::new()), &source, &key).await;
+    parts.systems = Systems::new([Arc::new(Asking::new(&source)) as Arc<dyn Factory>]);
+    let service = Service::open(parts).await.unwrap();
+    let settings = with_more(&[("zone", "Europe/Berlin"), ("region", "emea")]);
+    let request =
+        Connect::new(SystemName::from_static("memory"), settings).with_schedule(Schedule::OnDemand);
+    let made = service.connect(request, &Actor::CommandLine).await.unwrap();
+    let id = made.connection.id;
+
+    assert_eq!(left_out(&service, id, &[]).await, ["zone", "region"]);
+    assert_eq!(left_out(&service, id, &[("zone", "UTC")]).await, ["region"]);
+    assert_eq!(service.connection(id).await.unwrap(), made.connection);
+    let asked = source.requests().len();
+    assert_eq!(asked, 1, "the source is not asked");
+    // Nothing is dropped without a word, but whoever says so is listened to.
+    let said = [("zone", ""), ("region", " ")];
+    assert_eq!(left_out(&service, id, &said).await, [""; 0]);
+    assert_eq!(left_out(&service, id, &[]).await, [""; 0]);
+    service.shutdown().await;
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_connection_on_demand_is_read_only_where_a_run_was_left() {
+    let directory = tempfile::tempdir().unwrap();
+    let (source, key) = (MemorySource::new(), MasterKey::generate());
+    let (mut parts, store) = parts(directory.path(), Arc::new(Stepped::new()), &source, &key).await;
+    parts.options.concurrent_runs = 1;
+    let service = Service::open(parts).await.unwrap();
+    let fixture = Fixture {
+        service,
+        store,
+        source,
+    };
+    fixture.service.start(None).await.unwrap();
+    let quiet = fixture.connect(Schedule::OnDemand, false).await;
+    let other = fixture.connect(Schedule::OnDemand, false).await;
+    reauthorize(&fixture.service, quiet, "secret")
+        .await
+        .unwrap();
+    // Runs are made one after the other: by the end of this one, the first would have had its turn.
+    for _ in 0..2 {
+        let runs = fixture.runs(other).await.len();
+        let wanted = demand(Mode::Full);
+        fixture.service.start_sync(other, wanted).await.unwrap();
+        until("another run ended", async || {
+            let all = fixture.runs(other).await;
+            all.len() > runs && all[runs].finished.is_some()
+        })
+        .await;
+    }
+    assert_eq!(fixture.runs(quiet).await, []);
+    fixture.close().await;
+}
+
+#[tokio::test]
+async fn a_disconnected_connection_takes_no_schedule() {
+    let directory = tempfile::tempdir().unwrap();
+    let fixture = Fixture::new(directory.path(), Arc::new(Stepped::new())).await;
+    let id = fixture.connect(Schedule::OnDemand, false).await;
+    let service = &fixture.service;
+    service.disconnect(id, &Actor::CommandLine).await.unwrap();
+    let every = Schedule::Every(Duration::from_secs(600));
+    for id in [id, ConnectionId::new()] {
+        let change = ConnectionChange::default().with_schedule(every);
+        let error = service.change(id, change, &Actor::CommandLine).await;
+        let error = error.unwrap_err();
+        let expected = service.connection(id).await.is_ok();
+        let is_told = matches!(
+            error,
+            Error::State {
+                state: State::Disconnected,
+                ..
+            }
+        );
+        assert_eq!(is_told, expected, "{error}");
+    }
     fixture.close().await;
 }

@@ -45,6 +45,8 @@ CREATE TABLE connection_details (
     account text NOT NULL,
     data_key bytea NOT NULL,
     settings bytea NOT NULL,
+    -- Since when they are what they are.
+    authorized_at bigint NOT NULL,
     -- Seconds between runs.
     schedule bigint,
     -- The same of resources that have a schedule of their own, as JSON by their names; 0 for on demand only.
@@ -149,6 +151,8 @@ CREATE TABLE row_issues (
     entity text NOT NULL,
     key text,
     place text NOT NULL,
+    -- Of the rows without a key that stand there.
+    number bigint NOT NULL,
     reason text NOT NULL,
     -- Somebody wants it to be read again.
     wanted boolean NOT NULL DEFAULT false

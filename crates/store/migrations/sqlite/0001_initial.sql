@@ -33,6 +33,8 @@ CREATE TABLE connection_details (
     account TEXT NOT NULL,
     data_key BLOB NOT NULL,
     settings BLOB NOT NULL,
+    -- Since when they are what they are.
+    authorized_at INTEGER NOT NULL,
     -- Seconds between runs.
     schedule INTEGER,
     -- The same of resources that have a schedule of their own, as JSON by their names; 0 for on demand only.
@@ -136,6 +138,8 @@ CREATE TABLE row_issues (
     entity TEXT NOT NULL,
     key TEXT,
     place TEXT NOT NULL,
+    -- Of the rows without a key that stand there.
+    number INTEGER NOT NULL,
     reason TEXT NOT NULL,
     -- Somebody wants it to be read again.
     wanted INTEGER NOT NULL DEFAULT 0

@@ -11,8 +11,8 @@ use wrenchtime_model::{ConnectionId, EventBody, EventType, Resource, RunId, Time
 use wrenchtime_service::State;
 use wrenchtime_service::storage::{
     ConnectionFilter, ConnectionStore, Disconnect, Interval, ManagementKey, NewConnection,
-    NewCredentials, NewSchedule, RecordReader, SealedSettings, SecretHash, Standing, StorageError,
-    StoredAccount, StoredConnection, Transition,
+    NewSchedule, RecordReader, SealedSettings, SecretHash, Standing, StorageError,
+    StoredConnection, Transition,
 };
 use wrenchtime_sync::{LifecycleEvent, Mode, Outcome, RunFinish, RunProgress, Storage};
 
@@ -78,6 +78,7 @@ fn stored(new: &NewConnection) -> StoredConnection {
         reason: None,
         account: new.account.clone(),
         sealed: new.sealed.clone(),
+        authorized_at: new.created_at.as_datetime(),
         schedule: new.schedule,
         resource_schedules: BTreeMap::new(),
         created_at: new.created_at,
@@ -158,7 +159,7 @@ pub(crate) async fn connections_are_listed_by_filter<F: Fixture>() {
     assert_eq!(list(in_state).await, [ids[0], ids[1], ids[2], ids[4]]);
 }
 
-fn lifecycle(event: EventType) -> LifecycleEvent {
+pub(crate) fn lifecycle(event: EventType) -> LifecycleEvent {
     LifecycleEvent {
         event,
         data: serde_json::json!({"reason": "tests"}),
@@ -209,93 +210,11 @@ pub(crate) async fn a_state_changes_only_from_an_expected_one<F: Fixture>() {
     assert_eq!(lane.store.transition(unknown).await.unwrap(), None);
 }
 
-fn other_sealed() -> SealedSettings {
+pub(crate) fn other_sealed() -> SealedSettings {
     SealedSettings {
         data_key: b"other key".to_vec(),
         settings: b"other settings".to_vec(),
     }
-}
-
-fn new_credentials(before: &StoredConnection) -> NewCredentials {
-    NewCredentials {
-        id: before.id,
-        expected: before.state,
-        sealed: other_sealed(),
-        account: StoredAccount {
-            display_name: "renamed".to_owned(),
-            ..before.account.clone()
-        },
-        to: None,
-        event: None,
-        schedule: None,
-        at: second(9),
-        audit: audit("connection.reauthorized"),
-    }
-}
-
-pub(crate) async fn credentials_are_replaced_only_in_the_expected_state<F: Fixture>() {
-    let fixture = F::new().await;
-    let lane = Lane::begin(&fixture).await;
-    let before = lane.store.connection(lane.id).await.unwrap().unwrap();
-    let new = new_credentials(&before);
-    let elsewhere = NewCredentials {
-        expected: State::Offline,
-        ..new.clone()
-    };
-    let unknown = NewCredentials {
-        id: ConnectionId::new(),
-        ..new.clone()
-    };
-    for refused in [elsewhere, unknown] {
-        let done = lane.store.replace_credentials(refused).await.unwrap();
-        assert_eq!(done, None);
-    }
-    let stored = lane.store.connection(lane.id).await.unwrap();
-    assert_eq!(stored.as_ref(), Some(&before));
-    let kept = StoredConnection {
-        sealed: new.sealed.clone(),
-        account: new.account.clone(),
-        ..before
-    };
-    let done = lane.store.replace_credentials(new).await.unwrap();
-    assert_eq!(done, Some(kept));
-    assert!(lane.events().await.is_empty());
-}
-
-pub(crate) async fn credentials_state_event_and_schedule_are_one_commit<F: Fixture>() {
-    let fixture = F::new().await;
-    let lane = Lane::begin(&fixture).await;
-    lane.commit(vec![lane.document("1", "pump")]).await;
-    let before = lane.store.connection(lane.id).await.unwrap().unwrap();
-    let new = NewCredentials {
-        to: Some(State::Paused),
-        event: Some(lifecycle(EventType::ConnectionOnline)),
-        schedule: Some(NewSchedule {
-            every: Some(Interval::OnDemand),
-            resources: [(Resource::Asset, Some(Interval::OnDemand))].into(),
-            audit: audit("connection.scheduled"),
-        }),
-        ..new_credentials(&before)
-    };
-    let expected = StoredConnection {
-        state: State::Paused,
-        state_since: second(9),
-        schedule: None,
-        resource_schedules: [(Resource::Asset, None)].into(),
-        sealed: new.sealed.clone(),
-        account: new.account.clone(),
-        ..before
-    };
-    let events = lane.events().await.len();
-    let done = lane.store.replace_credentials(new).await.unwrap();
-    assert_eq!(done, Some(expected));
-    let told = lane.events().await;
-    assert_eq!(told.len(), events + 1);
-    assert_eq!(told[events].body.event_type(), EventType::ConnectionOnline);
-    assert_eq!(lane.records(Resource::Asset).await.len(), 1);
-    let token = new_connection(lane.id).token.hash;
-    let (token, _) = lane.store.token_by_hash(&token).await.unwrap().unwrap();
-    assert_eq!(token.void_from, None);
 }
 
 pub(crate) async fn a_disconnected_connection_is_read_and_never_written<F: Fixture>() {

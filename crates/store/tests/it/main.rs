@@ -7,6 +7,7 @@
 
 mod backups;
 mod connections;
+mod credentials;
 mod fixture;
 mod lists;
 mod pages;
@@ -90,12 +91,14 @@ macro_rules! store_suite {
                 a_connection_reads_back_as_it_was_made
                 connections_are_listed_by_filter
                 a_state_changes_only_from_an_expected_one
-                credentials_are_replaced_only_in_the_expected_state
-                credentials_state_event_and_schedule_are_one_commit
                 a_disconnected_connection_is_read_and_never_written
                 schedules_are_set
                 runs_are_listed_newest_first
                 connections_are_counted_by_system_and_state
+            }
+            credentials {
+                credentials_are_replaced_only_where_nothing_else_changed
+                credentials_state_event_and_schedule_are_one_commit
             }
             lists {
                 lists_are_filtered_by_every_value
@@ -113,6 +116,8 @@ macro_rules! store_suite {
                 rows_that_were_asked_for_again_are_told_anew_or_not_at_all
                 one_row_or_all_are_tried_again
                 nothing_is_tried_again_that_is_not_in_quarantine
+                rows_of_one_place_without_a_key_are_told_one_by_one
+                what_a_listing_met_stays_until_the_next_listing
             }
             whole {
                 a_statement_that_fails_in_the_middle_leaves_nothing

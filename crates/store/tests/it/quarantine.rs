@@ -389,3 +389,43 @@ pub(crate) async fn nothing_is_tried_again_that_is_not_in_quarantine<F: Fixture>
         .unwrap();
     assert_eq!(mended, None);
 }
+
+pub(crate) async fn rows_of_one_place_without_a_key_are_told_one_by_one<F: Fixture>() {
+    let fixture = F::new().await;
+    let lane = Lane::begin(&fixture).await;
+    let alike = |count| vec![unreadable(None, 8); count];
+    meet(&lane, alike(3), None).await;
+    assert_eq!(all(&lane).await.len(), 3);
+    // The same page once more, as by a run that goes on after a crash.
+    meet(&lane, alike(3), None).await;
+    assert_eq!(all(&lane).await.len(), 3);
+    end(&lane, 20).await;
+
+    // A later run that meets one of them says nothing of the others.
+    let next = Lane::go_on(&fixture, lane.id).await;
+    meet(&next, alike(1), None).await;
+    assert_eq!(all(&lane).await.len(), 3);
+    end(&next, 30).await;
+    assert_eq!(all(&lane).await.len(), 3);
+}
+
+pub(crate) async fn what_a_listing_met_stays_until_the_next_listing<F: Fixture>() {
+    let fixture = F::new().await;
+    let lane = Lane::begin(&fixture).await;
+    let key = |number: u32| unreadable(Some(&number.to_string()), number);
+    meet(&lane, (1..=5).map(key).collect(), Some(10)).await;
+    end(&lane, 20).await;
+    let first = all(&lane).await;
+    assert_eq!(first.len(), 5);
+    // An unreadable row that changed last is met by every run that asks for changes.
+    for number in 0..40 {
+        let changes = Lane::go_on(&fixture, lane.id).await;
+        meet(&changes, vec![key(5)], Some(10)).await;
+        end(&changes, 30 + number).await;
+    }
+    assert_eq!(all(&lane).await, first);
+    let listing = Lane::go_on(&fixture, lane.id).await;
+    meet(&listing, vec![key(2)], Some(100)).await;
+    end(&listing, 110).await;
+    assert_eq!(all(&lane).await, ["things.csv, line 2"]);
+}

@@ -138,6 +138,33 @@ async fn an_action_log_names_each_work_order_of_a_page_once_at_its_last_action()
 }
 
 #[tokio::test]
+async fn rows_without_an_id_are_told_apart_by_their_place() {
+    let nameless = json!({"ConcurrencyId": 1, "IsRemoved": false});
+    let shapeless = json!({"ConcurrencyId": {}, "IsRemoved": false});
+    let row = json!({"Id": 4, "ConcurrencyId": 1, "IsRemoved": false});
+    let first = vec![nameless.clone(), row, nameless, shapeless];
+    let host = Host::start(pages("Employee", vec![first])).await;
+    let connector = host.connector();
+    let page = connector
+        .read_page(&context(), page("employee-sweep"))
+        .await
+        .unwrap();
+    assert_eq!(page.items.len(), 1);
+    let told: Vec<_> = page
+        .issues
+        .iter()
+        .map(|issue| (issue.key.clone(), issue.place.as_str()))
+        .collect();
+    assert_eq!(
+        told,
+        [1, 3, 4]
+            .map(|row| format!("Employee, row {row} of the page that begins with Id 4"))
+            .each_ref()
+            .map(|place| (None, place.as_str()))
+    );
+}
+
+#[tokio::test]
 async fn only_an_empty_page_ends_a_listing() {
     let row = |id: i64| json!({"Id": id, "ConcurrencyId": 1, "IsRemoved": false});
     let host = Host::start(pages("Employee", vec![vec![row(1), row(2)]])).await;

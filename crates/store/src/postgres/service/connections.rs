@@ -22,7 +22,7 @@ use crate::postgres::{PostgresStore, connection};
 
 /// The columns that [`stored_connection`] reads, of connections `c` and their details `d`.
 pub(super) const CONNECTION_COLUMNS: &str = "c.id, d.system, d.name, d.state, d.state_since, d.reason, d.account, d.data_key, d.settings, d.schedule, \
-     d.created_at, d.resource_schedules";
+     d.created_at, d.resource_schedules, d.authorized_at";
 
 /// Reads a connection from the columns behind `at`.
 pub(super) fn stored_connection(row: &PgRow, at: usize) -> Result<StoredConnection, Fault> {
@@ -47,6 +47,7 @@ pub(super) fn stored_connection(row: &PgRow, at: usize) -> Result<StoredConnecti
             .transpose()?,
         resource_schedules: codec::intervals(row.try_get(at + 11)?)?,
         created_at,
+        authorized_at: codec::instant(row.try_get(at + 12)?)?,
     })
 }
 
@@ -59,7 +60,7 @@ pub(super) async fn create(store: &PostgresStore, new: &NewConnection) -> Result
     let lane = connection::add(&mut tx, new.id, new.created_at).await?;
     sqlx::query(
         "INSERT INTO connection_details (connection, system, name, state, state_since, account, data_key, settings, \
-         schedule, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+         schedule, created_at, authorized_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
     )
     .bind(lane)
     .bind(Text::new(new.system.as_str()))
@@ -70,6 +71,7 @@ pub(super) async fn create(store: &PostgresStore, new: &NewConnection) -> Result
     .bind(new.sealed.data_key.as_slice())
     .bind(new.sealed.settings.as_slice())
     .bind(seconds(new.schedule))
+    .bind(new.created_at.as_micros())
     .bind(new.created_at.as_micros())
     .execute(&mut *tx)
     .await?;

@@ -16,15 +16,16 @@ pub(super) async fn replace(
     let Some((mut lane, before)) = standing(&mut tx, new.id).await? else {
         return Ok(None);
     };
-    if before.state != new.expected {
+    if before.state != new.expected || before.sealed != new.replaces {
         return Ok(None);
     }
     sqlx::query(
-        "UPDATE connection_details SET account = $1, data_key = $2, settings = $3 WHERE connection = $4",
+        "UPDATE connection_details SET account = $1, data_key = $2, settings = $3, authorized_at = $4 WHERE connection = $5",
     )
     .bind(codec::to_json(&new.account)?)
     .bind(new.sealed.data_key.as_slice())
     .bind(new.sealed.settings.as_slice())
+    .bind(codec::micros(new.at))
     .bind(lane.row)
     .execute(&mut *tx)
     .await?;

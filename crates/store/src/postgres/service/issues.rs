@@ -77,8 +77,8 @@ async fn unreadable(
     let rows: Vec<Unreadable> = sqlx::query_as(
         "WITH told AS ( \
            SELECT i.row, i.run, i.entity, i.key, i.reason, i.place, r.id, \
-             max(i.run) OVER (PARTITION BY i.entity, i.key, CASE WHEN i.key IS NULL THEN i.place END) AS last_run, \
-             max(i.row) OVER (PARTITION BY i.run, i.entity, i.key, i.place, i.reason) AS last_row \
+             max(i.run) OVER (PARTITION BY i.entity, i.key, i.number, CASE WHEN i.key IS NULL THEN i.place END) AS last_run, \
+             max(i.row) OVER (PARTITION BY i.run, i.entity, i.key, i.number, i.place, i.reason) AS last_row \
            FROM runs r JOIN row_issues i ON i.run = r.row \
            LEFT JOIN UNNEST($2::text[], $3::bigint[]) AS l (entity, listed_at) ON l.entity = i.entity \
            WHERE r.connection = $1 AND (l.listed_at IS NULL OR r.finished_at IS NULL OR r.finished_at >= l.listed_at) \

@@ -7,7 +7,7 @@ use wrenchtime_sync::{Fence, Marks, PageCommit, PageOutcome, RunProgress, Writte
 
 use super::{bulk, retry, suspicions};
 use crate::codec;
-use crate::columns::ISSUES_OF_RUN;
+use crate::columns::{ISSUES_OF_RUN, Numbers};
 use crate::error::Fault;
 use crate::page::{Page, Stored, key_of};
 use crate::postgres::PostgresStore;
@@ -108,15 +108,18 @@ async fn write_issues(tx: &mut PgConnection, run: i64, commit: &PageCommit) -> R
     let issues = || commit.issues.iter().take(room);
     let keys = issues().map(|issue| issue.key.as_ref().map(|key| Text::new(key.as_str())));
     let places = issues().map(|issue| Text::new(&issue.place));
+    let mut numbers = Numbers::default();
+    let numbers = issues().map(|issue| numbers.of(issue));
     let reasons = issues().map(|issue| Text::new(&issue.reason));
     sqlx::query(
-        "INSERT INTO row_issues (run, entity, key, place, reason) \
-         SELECT $1, $2, i.* FROM UNNEST($3::text[], $4::text[], $5::text[]) AS i (key, place, reason)",
+        "INSERT INTO row_issues (run, entity, key, place, number, reason) SELECT $1, $2, i.* \
+         FROM UNNEST($3::text[], $4::text[], $5::bigint[], $6::text[]) AS i (key, place, number, reason)",
     )
     .bind(run)
     .bind(Text::new(commit.entity.as_str()))
     .bind(keys.collect::<Vec<_>>())
     .bind(places.collect::<Vec<_>>())
+    .bind(numbers.collect::<Vec<_>>())
     .bind(reasons.collect::<Vec<_>>())
     .execute(tx)
     .await?;

@@ -8,7 +8,7 @@ use wrenchtime_sync::{
 
 use super::commit::run_under_way;
 use crate::codec;
-use crate::columns::{RUNS_KEPT, RUNS_WITH_ISSUES, RunColumns, event_at_end, run_state};
+use crate::columns::{ISSUES_KEPT, RUNS_KEPT, RunColumns, event_at_end, run_state};
 use crate::error::Fault;
 use crate::postgres::PostgresStore;
 use crate::postgres::connection::Lane;
@@ -136,24 +136,37 @@ pub(super) async fn finish(
     Ok(report)
 }
 
-/// Nothing is left of marks; runs and their issues are remembered for a while.
+/// Nothing is left of marks; runs are remembered for a while, and those by which rows are known that cannot be read.
 async fn clean_up(tx: &mut PgConnection, lane: i64) -> Result<(), Fault> {
     drop_marks(tx, lane).await?;
-    sqlx::query(
-        "DELETE FROM row_issues WHERE run IN \
-         (SELECT row FROM runs WHERE connection = $1 AND EXISTS (SELECT 1 FROM row_issues i WHERE i.run = runs.row) \
-         ORDER BY id DESC OFFSET $2)",
-    )
-    .bind(lane)
-    .bind(RUNS_WITH_ISSUES)
-    .execute(&mut *tx)
-    .await?;
+    drop_issues(tx, lane).await?;
     sqlx::query(
         "DELETE FROM runs WHERE row IN (SELECT row FROM runs WHERE connection = $1 AND finished_at IS NOT NULL \
-         ORDER BY id DESC OFFSET $2)",
+         ORDER BY id DESC OFFSET $2) AND NOT EXISTS (SELECT 1 FROM row_issues i WHERE i.run = runs.row)",
     )
     .bind(lane)
     .bind(RUNS_KEPT)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Leaves what was told of each row last, however many runs ago: nobody else may have looked at it since.
+async fn drop_issues(tx: &mut PgConnection, lane: i64) -> Result<(), Fault> {
+    sqlx::query(
+        "DELETE FROM row_issues WHERE row IN (SELECT told.row FROM (SELECT i.row, i.run, \
+         max(i.run) OVER (PARTITION BY i.entity, i.key, i.number, CASE WHEN i.key IS NULL THEN i.place END) AS last_run \
+         FROM runs r JOIN row_issues i ON i.run = r.row WHERE r.connection = $1) told WHERE told.run < told.last_run)",
+    )
+    .bind(lane)
+    .execute(&mut *tx)
+    .await?;
+    sqlx::query(
+        "DELETE FROM row_issues WHERE row IN (SELECT i.row FROM runs r JOIN row_issues i ON i.run = r.row \
+         WHERE r.connection = $1 ORDER BY i.row DESC OFFSET $2)",
+    )
+    .bind(lane)
+    .bind(ISSUES_KEPT)
     .execute(tx)
     .await?;
     Ok(())

@@ -21,7 +21,7 @@ use crate::sqlite::{SqliteStore, connection};
 
 /// The columns that [`stored_connection`] reads, of connections `c` and their details `d`.
 pub(super) const CONNECTION_COLUMNS: &str = "c.id, d.system, d.name, d.state, d.state_since, d.reason, d.account, d.data_key, d.settings, d.schedule, \
-     d.created_at, d.resource_schedules";
+     d.created_at, d.resource_schedules, d.authorized_at";
 
 /// Reads a connection from the columns behind `at`.
 pub(super) fn stored_connection(row: &SqliteRow, at: usize) -> Result<StoredConnection, Fault> {
@@ -46,6 +46,7 @@ pub(super) fn stored_connection(row: &SqliteRow, at: usize) -> Result<StoredConn
             .transpose()?,
         resource_schedules: codec::intervals(row.try_get(at + 11)?)?,
         created_at,
+        authorized_at: codec::instant(row.try_get(at + 12)?)?,
     })
 }
 
@@ -58,7 +59,7 @@ pub(super) async fn create(store: &SqliteStore, new: &NewConnection) -> Result<(
     let lane = connection::add(&mut tx, new.id, new.created_at).await?;
     sqlx::query(
         "INSERT INTO connection_details (connection, system, name, state, state_since, account, data_key, settings, \
-         schedule, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         schedule, created_at, authorized_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(lane)
     .bind(new.system.as_str())
@@ -69,6 +70,7 @@ pub(super) async fn create(store: &SqliteStore, new: &NewConnection) -> Result<(
     .bind(new.sealed.data_key.as_slice())
     .bind(new.sealed.settings.as_slice())
     .bind(seconds(new.schedule))
+    .bind(new.created_at.as_micros())
     .bind(new.created_at.as_micros())
     .execute(&mut *tx)
     .await?;

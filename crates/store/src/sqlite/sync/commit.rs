@@ -8,7 +8,7 @@ use wrenchtime_sync::{Fence, Marks, PageCommit, PageOutcome, RunProgress, Writte
 
 use super::{bulk, retry, suspicions};
 use crate::codec;
-use crate::columns::ISSUES_OF_RUN;
+use crate::columns::{ISSUES_OF_RUN, Numbers};
 use crate::error::Fault;
 use crate::page::{Page, Stored, key_of};
 use crate::sqlite::SqliteStore;
@@ -139,8 +139,10 @@ async fn write_issues(
     if room == 0 {
         return Ok(());
     }
-    let mut query =
-        QueryBuilder::<Sqlite>::new("INSERT INTO row_issues (run, entity, key, place, reason) ");
+    let mut query = QueryBuilder::<Sqlite>::new(
+        "INSERT INTO row_issues (run, entity, key, place, number, reason) ",
+    );
+    let mut numbers = Numbers::default();
     query.push_values(commit.issues.iter().take(room), |mut row, issue| {
         row.push_bind(run)
             .push_bind(commit.entity.as_str())
@@ -151,6 +153,7 @@ async fn write_issues(
                     .map(wrenchtime_connector::RemoteKey::as_str),
             )
             .push_bind(issue.place.as_str())
+            .push_bind(numbers.of(issue))
             .push_bind(issue.reason.as_str());
     });
     query.build().persistent(false).execute(tx).await?;

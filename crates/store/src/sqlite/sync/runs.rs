@@ -8,7 +8,7 @@ use wrenchtime_sync::{
 
 use super::commit::run_under_way;
 use crate::codec;
-use crate::columns::{RUNS_KEPT, RUNS_WITH_ISSUES, RunColumns, event_at_end, run_state};
+use crate::columns::{ISSUES_KEPT, RUNS_KEPT, RunColumns, event_at_end, run_state};
 use crate::error::Fault;
 use crate::sqlite::SqliteStore;
 use crate::sqlite::connection::Lane;
@@ -131,24 +131,37 @@ pub(super) async fn finish(
     Ok(report)
 }
 
-/// Nothing is left of marks; runs and their issues are remembered for a while.
+/// Nothing is left of marks; runs are remembered for a while, and those by which rows are known that cannot be read.
 async fn clean_up(tx: &mut SqliteConnection, lane: i64) -> Result<(), Fault> {
     drop_marks(tx, lane).await?;
-    sqlx::query(
-        "DELETE FROM row_issues WHERE run IN \
-         (SELECT row FROM runs WHERE connection = ? AND EXISTS (SELECT 1 FROM row_issues i WHERE i.run = runs.row) \
-         ORDER BY id DESC LIMIT -1 OFFSET ?)",
-    )
-    .bind(lane)
-    .bind(RUNS_WITH_ISSUES)
-    .execute(&mut *tx)
-    .await?;
+    drop_issues(tx, lane).await?;
     sqlx::query(
         "DELETE FROM runs WHERE row IN (SELECT row FROM runs WHERE connection = ? AND finished_at IS NOT NULL \
-         ORDER BY id DESC LIMIT -1 OFFSET ?)",
+         ORDER BY id DESC LIMIT -1 OFFSET ?) AND NOT EXISTS (SELECT 1 FROM row_issues i WHERE i.run = runs.row)",
     )
     .bind(lane)
     .bind(RUNS_KEPT)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Leaves what was told of each row last, however many runs ago: nobody else may have looked at it since.
+async fn drop_issues(tx: &mut SqliteConnection, lane: i64) -> Result<(), Fault> {
+    sqlx::query(
+        "DELETE FROM row_issues WHERE row IN (SELECT told.row FROM (SELECT i.row, i.run, \
+         max(i.run) OVER (PARTITION BY i.entity, i.key, i.number, CASE WHEN i.key IS NULL THEN i.place END) AS last_run \
+         FROM runs r JOIN row_issues i ON i.run = r.row WHERE r.connection = ?) told WHERE told.run < told.last_run)",
+    )
+    .bind(lane)
+    .execute(&mut *tx)
+    .await?;
+    sqlx::query(
+        "DELETE FROM row_issues WHERE row IN (SELECT i.row FROM runs r JOIN row_issues i ON i.run = r.row \
+         WHERE r.connection = ? ORDER BY i.row DESC LIMIT -1 OFFSET ?)",
+    )
+    .bind(lane)
+    .bind(ISSUES_KEPT)
     .execute(tx)
     .await?;
     Ok(())
