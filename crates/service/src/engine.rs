@@ -26,6 +26,8 @@ pub(crate) struct Job {
     pub(crate) accept_deletes: bool,
     /// Ends the run after the page that it is at.
     pub(crate) cancel: CancellationToken,
+    /// Is cancelled by the run before it is stored as ended.
+    pub(crate) ending: CancellationToken,
     pub(crate) progress: watch::Sender<RunProgress>,
 }
 
@@ -75,6 +77,7 @@ impl Syncs for EngineSyncs {
         request.include_listings = job.include_listings;
         request.accept_deletes = job.accept_deletes;
         request.cancel = job.cancel;
+        request.ending = job.ending;
         request.progress = job.progress;
         let connection = request.connection;
         let result = self.engine.run(request).await;

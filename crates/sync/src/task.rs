@@ -283,6 +283,7 @@ impl<'a> Task<'a> {
 
     /// Ends the run.
     pub(crate) async fn finish(self, halt: Option<Stop>) -> Result<RunReport, RunError> {
+        self.request.ending.cancel();
         let ledger = self.ledger.into_inner();
         let (outcome, error) = match halt {
             Some(Stop::Storage(error)) => return Err(error.into()),

@@ -80,6 +80,8 @@ pub(super) struct Begun {
     pub(super) cancel: CancellationToken,
     /// Ends it where it is, for another to go on with it.
     pub(super) leave: CancellationToken,
+    /// Is cancelled by the run when it reads nothing more.
+    pub(super) ending: CancellationToken,
     pub(super) progress: watch::Sender<RunProgress>,
 }
 
@@ -87,12 +89,14 @@ struct Current {
     order: SyncOrder,
     cancel: CancellationToken,
     leave: CancellationToken,
+    ending: CancellationToken,
     progress: watch::Receiver<RunProgress>,
 }
 
 impl Current {
     fn is_ending(&self) -> bool {
-        self.cancel.is_cancelled() || self.leave.is_cancelled()
+        let tokens = [&self.cancel, &self.leave, &self.ending];
+        tokens.into_iter().any(CancellationToken::is_cancelled)
     }
 }
 
@@ -173,18 +177,21 @@ impl Slot {
         let mut shared = self.shared();
         let order = shared.wanted.take()?;
         let (cancel, leave) = (CancellationToken::new(), CancellationToken::new());
+        let ending = CancellationToken::new();
         let (sender, progress) = watch::channel(RunProgress::default());
         shared.next_at = None;
         shared.current = Some(Current {
             order,
             cancel: cancel.clone(),
             leave: leave.clone(),
+            ending: ending.clone(),
             progress,
         });
         Some(Begun {
             order,
             cancel,
             leave,
+            ending,
             progress: sender,
         })
     }
@@ -264,6 +271,18 @@ mod tests {
         assert_eq!(slot.request(order), SyncRequested::Joined);
         assert!(slot.cancel_run());
         assert_eq!(slot.request(order), SyncRequested::Queued);
+    }
+
+    #[test]
+    fn a_run_that_reads_nothing_more_is_not_joined() {
+        let slot = Slot::new(CancellationToken::new());
+        let order = SyncOrder::on_demand(Mode::Incremental, false);
+        slot.request(order);
+        let begun = slot.begin().unwrap();
+        begun.ending.cancel();
+        assert_eq!(slot.request(order), SyncRequested::Queued);
+        slot.end();
+        assert!(slot.begin().is_some());
     }
 
     #[test]

@@ -193,6 +193,7 @@ impl Runner {
             include_listings: begun.order.on_demand,
             accept_deletes: begun.order.accept_deletes,
             cancel: begun.cancel,
+            ending: begun.ending,
             progress: begun.progress,
         }))
     }
