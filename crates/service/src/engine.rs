@@ -28,6 +28,8 @@ pub(crate) struct Job {
     pub(crate) include_listings: bool,
     /// Ends the run after the page that it is at.
     pub(crate) cancel: CancellationToken,
+    /// Is cancelled by the run before it is stored as ended.
+    pub(crate) ending: CancellationToken,
     pub(crate) progress: watch::Sender<RunProgress>,
     pub(crate) turn: Turn,
 }
@@ -80,6 +82,7 @@ impl Syncs for EngineSyncs {
         request.entities = job.entities;
         request.include_listings = job.include_listings;
         request.cancel = job.cancel;
+        request.ending = job.ending;
         request.progress = job.progress;
         request.turn = Some(job.turn);
         let connection = request.connection;

@@ -78,6 +78,9 @@ pub struct RunRequest {
     pub turn: Option<Turn>,
     /// Ends the run after the page that is being written. The next run goes on from there.
     pub cancel: CancellationToken,
+    /// Is cancelled by the run itself once it reads nothing more, before anybody can see that it has ended: what is
+    /// asked for from then on takes another run.
+    pub ending: CancellationToken,
     /// Is told how far the run is, after every commit.
     pub progress: watch::Sender<RunProgress>,
 }
@@ -99,6 +102,7 @@ impl RunRequest {
             include_listings: false,
             turn: None,
             cancel: CancellationToken::new(),
+            ending: CancellationToken::new(),
             progress: watch::Sender::new(RunProgress::default()),
         }
     }

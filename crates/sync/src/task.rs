@@ -317,6 +317,7 @@ impl<'a> Task<'a> {
 
     /// Ends the run.
     pub(crate) async fn finish(mut self, halt: Option<Stop>) -> Result<RunReport, RunError> {
+        self.request.ending.cancel();
         let ledger = std::mem::take(self.ledger.get_mut());
         let (outcome, error) = match halt {
             Some(Stop::Storage(error)) => return Err(error.into()),

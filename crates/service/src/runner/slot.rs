@@ -108,6 +108,8 @@ pub(super) struct Begun {
     pub(super) cancel: CancellationToken,
     /// Ends it where it is, for another to go on with it.
     pub(super) leave: CancellationToken,
+    /// Is cancelled by the run when it reads nothing more.
+    pub(super) ending: CancellationToken,
     pub(super) progress: watch::Sender<RunProgress>,
     pub(super) turn: Turn,
 }
@@ -116,12 +118,14 @@ struct Current {
     order: SyncOrder,
     cancel: CancellationToken,
     leave: CancellationToken,
+    ending: CancellationToken,
     progress: watch::Receiver<RunProgress>,
 }
 
 impl Current {
     fn is_ending(&self) -> bool {
-        self.cancel.is_cancelled() || self.leave.is_cancelled()
+        let tokens = [&self.cancel, &self.leave, &self.ending];
+        tokens.into_iter().any(CancellationToken::is_cancelled)
     }
 }
 
@@ -258,12 +262,14 @@ impl Slot {
             .take()
             .map_or(order, |left| order.with(left));
         let (cancel, leave) = (CancellationToken::new(), CancellationToken::new());
+        let ending = CancellationToken::new();
         let (sender, progress) = watch::channel(RunProgress::default());
         shared.next_at = None;
         shared.current = Some(Current {
             order,
             cancel: cancel.clone(),
             leave: leave.clone(),
+            ending: ending.clone(),
             progress,
         });
         self.tell_urgency(&shared);
@@ -271,6 +277,7 @@ impl Slot {
             order,
             cancel,
             leave,
+            ending,
             progress: sender,
             turn,
         })
@@ -398,6 +405,18 @@ mod tests {
         assert_eq!(slot.request(order), SyncRequested::Joined);
         assert!(slot.cancel_run());
         assert_eq!(slot.request(order), SyncRequested::Queued);
+    }
+
+    #[test]
+    fn a_run_that_reads_nothing_more_is_not_joined() {
+        let slot = Slot::new(CancellationToken::new());
+        let order = SyncOrder::on_demand(Mode::Incremental, false);
+        slot.request(order);
+        let begun = slot.begin().unwrap();
+        begun.ending.cancel();
+        assert_eq!(slot.request(order), SyncRequested::Queued);
+        slot.end();
+        assert!(slot.begin().is_some());
     }
 
     #[test]

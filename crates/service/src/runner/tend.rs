@@ -234,6 +234,7 @@ impl Runner {
             mode,
             include_listings: begun.order.on_demand,
             cancel: begun.cancel.clone(),
+            ending: begun.ending.clone(),
             progress: begun.progress.clone(),
             turn: begun.turn.clone(),
         }))

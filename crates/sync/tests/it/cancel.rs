@@ -2,7 +2,7 @@
 
 use wrenchtime_connector::Clock;
 use wrenchtime_model::EventType;
-use wrenchtime_sync::{Mode, Outcome};
+use wrenchtime_sync::{Fault, Mode, Outcome};
 
 use crate::source::{Asked, Op, Shape};
 use crate::support::World;
@@ -33,6 +33,31 @@ async fn a_cancelled_run_ends_with_its_page_and_the_next_goes_on_there() {
     world.source.act(&Op::Remove { key: 1 });
     world.run(Mode::Incremental).await.unwrap();
     world.assert_true();
+}
+
+#[tokio::test]
+async fn a_run_says_that_it_ends_before_anybody_can_see_it() {
+    let begin = || World::with_rows(Shape::default(), 10);
+    let rehearsal = begin();
+    rehearsal.run(Mode::Full).await.unwrap();
+    // The last call that writes stores the end.
+    let last = rehearsal.storage.writes().calls;
+    let requests = rehearsal.source.asked().len();
+    let world = begin();
+    let request = world.request(Mode::Full);
+    let ending = request.ending.clone();
+    let (seen, told) = std::sync::mpsc::channel();
+    for number in 1..=requests {
+        let (ending, seen) = (ending.clone(), seen.clone());
+        world.source.at_request(number, move |_| {
+            seen.send(ending.is_cancelled()).unwrap();
+        });
+    }
+    world.storage.fail(Fault::Before(last));
+    world.send(request).await.unwrap_err();
+    let told: Vec<bool> = told.try_iter().collect();
+    assert_eq!(told, vec![false; requests]);
+    assert!(ending.is_cancelled());
 }
 
 #[tokio::test]
