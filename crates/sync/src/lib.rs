@@ -17,6 +17,7 @@ mod storage;
 mod stubs;
 mod suspicion;
 mod task;
+mod verdict;
 
 pub use engine::{Engine, EngineOptions, RunError, RunRequest};
 pub use memory::{Fault, MemoryDocument, MemoryRecord, MemoryStorage, Writes};

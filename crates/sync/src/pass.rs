@@ -12,10 +12,11 @@ use wrenchtime_model::RunId;
 use crate::bound;
 use crate::fetch::Observed;
 use crate::ledger::Tally;
-use crate::listing::{Comparison, Shown, Verdict};
+use crate::listing::{Comparison, Shown};
 use crate::plan::EntityPlan;
 use crate::stubs::Completed;
 use crate::task::{Content, Stop, Task};
+use crate::verdict::Verdict;
 use crate::{Mode, Pass, StreamState};
 
 /// Reads a stream to its end, from its bound or from where an unfinished pass stopped.
