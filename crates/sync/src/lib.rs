@@ -24,6 +24,7 @@ mod stubs;
 mod suspicion;
 mod task;
 mod turns;
+mod verdict;
 
 pub use engine::{Engine, EngineOptions, RunError, RunRequest};
 pub use memory::{Fault, MemoryDocument, MemoryRecord, MemoryStorage, Writes};

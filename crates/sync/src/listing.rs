@@ -2,16 +2,14 @@
 
 use std::collections::HashSet;
 
-use serde_json::json;
 use wrenchtime_connector::{EntityInfo, RemoteKey, SortKey, StreamInfo};
-use wrenchtime_model::{EventType, SuspicionId};
+use wrenchtime_model::SuspicionId;
 
 use crate::flight;
 use crate::ledger::Tally;
 use crate::task::{Content, Stop, Task};
-use crate::{
-    Absence, Judgement, KnownRow, LifecycleEvent, Marks, Pass, StoredRange, StreamState, Suspicion,
-};
+use crate::verdict::{Judged, Loss, Verdict, is_confirmed, told};
+use crate::{Absence, Judgement, KnownRow, Marks, Pass, StoredRange, StreamState, Suspicion};
 
 /// How many stored rows are looked at in one go.
 const BATCH: u32 = 500;
@@ -319,84 +317,6 @@ impl Comparison<'_> {
     }
 }
 
-/// What comes of looking at a complete pass.
-#[derive(Debug)]
-pub(crate) struct Judged {
-    pub(crate) verdict: Verdict,
-    pub(crate) judgement: Judgement,
-    pub(crate) event: Option<LifecycleEvent>,
-}
-
-impl Judged {
-    fn settled(lifts: bool) -> Self {
-        let judgement = if lifts {
-            Judgement::Lift
-        } else {
-            Judgement::Keep
-        };
-        Self {
-            verdict: Verdict::Settled,
-            judgement,
-            event: None,
-        }
-    }
-}
-
-/// Whether a complete pass can be believed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Verdict {
-    /// It can, and the copy agrees with it.
-    Settled,
-    /// So much is missing that an operator has to say.
-    Suspect,
-    /// It says nothing of that: what was doubted is doubted still.
-    Open,
-}
-
-/// What a complete pass did not show.
-#[derive(Clone, Copy, Debug)]
-struct Loss {
-    missing: u64,
-    stored: u64,
-    is_empty: bool,
-}
-
-impl Loss {
-    fn without(self, gone: u64) -> Self {
-        Self {
-            missing: self.missing.saturating_sub(gone),
-            stored: self.stored.saturating_sub(gone),
-            ..self
-        }
-    }
-
-    fn is_suspect(self) -> bool {
-        is_suspect(self.missing, self.stored) || (self.is_empty && self.stored > 0)
-    }
-}
-
-fn is_confirmed(suspicion: &Suspicion) -> bool {
-    suspicion.confirmed_at.is_some()
-}
-
-fn told(suspicion: &Suspicion) -> LifecycleEvent {
-    let data = json!({
-        "code": "suspect_run",
-        "suspicion": suspicion.id,
-        "stream": suspicion.stream.as_str(),
-        "entity": suspicion.entity.as_str(),
-        "missing": suspicion.missing,
-        "stored": suspicion.stored,
-    });
-    let event = EventType::SystemError;
-    LifecycleEvent { event, data }
-}
-
-/// Tells whether more than 10 % and more than 10 rows are missing.
-fn is_suspect(missing: u64, stored: u64) -> bool {
-    missing > 10 && missing.saturating_mul(10) > stored
-}
-
 fn follows(position: Option<&SortKey>, keys: &[SortKey]) -> bool {
     let first = keys.first();
     let behind = position
@@ -408,15 +328,6 @@ fn follows(position: Option<&SortKey>, keys: &[SortKey]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn more_than_ten_and_more_than_a_tenth_is_suspect() {
-        assert!(!is_suspect(0, 0));
-        assert!(!is_suspect(10, 10));
-        assert!(is_suspect(11, 11));
-        assert!(is_suspect(11, 109));
-        assert!(!is_suspect(11, 110));
-    }
 
     #[test]
     fn a_page_follows_when_its_keys_rise_from_behind_the_last() {

@@ -1,6 +1,7 @@
 //! A complete store in memory: for tests, for trying things out, and as the shortest reading of what a store does.
 
 mod copy;
+mod decisions;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -358,7 +359,7 @@ impl Storage for MemoryStorage {
     ) -> Result<RunReport, StorageError> {
         let now = self.clock.now();
         self.write(fence.connection, Some(fence.epoch), |copy, writes| {
-            copy.finish_run(finish, now, writes)
+            copy.finish_run(&finish, now, writes)
         })?
     }
 }

@@ -15,11 +15,12 @@ use crate::circle::LoopGuard;
 use crate::coverage::{self, Coverage};
 use crate::fetch::{Held, Observed};
 use crate::ledger::Tally;
-use crate::listing::{Comparison, Shown, Verdict};
+use crate::listing::{Comparison, Shown};
 use crate::opening::{self, Left};
 use crate::plan::EntityPlan;
 use crate::stubs::Completed;
 use crate::task::{Content, Stop, Task};
+use crate::verdict::Verdict;
 use crate::{Pass, StreamState};
 
 /// How a stream was left.

@@ -410,13 +410,13 @@ mod tests {
     #[test]
     fn a_run_that_reads_nothing_more_is_not_joined() {
         let slot = Slot::new(CancellationToken::new());
-        let order = SyncOrder::on_demand(Mode::Incremental, false);
+        let order = SyncOrder::on_demand(Mode::Incremental);
         slot.request(order);
-        let begun = slot.begin().unwrap();
+        let begun = slot.begin_now().unwrap();
         begun.ending.cancel();
         assert_eq!(slot.request(order), SyncRequested::Queued);
         slot.end();
-        assert!(slot.begin().is_some());
+        assert!(slot.begin_now().is_some());
     }
 
     #[test]

@@ -6,19 +6,19 @@ use chrono::{DateTime, Utc};
 use wrenchtime_connector::{EntityName, RemoteKey, RowIssue, SortKey, StreamName};
 use wrenchtime_model::{
     ConnectionId, Envelope, Event, EventBody, EventType, RecordChange, RecordId, Resource, RunId,
-    SuspicionId, Timestamp,
+    Timestamp,
 };
 
+use super::decisions::Shown;
 use super::{MemoryDocument, MemoryRecord, Writes};
 use crate::decide::{self, StoredRecord, Verdict};
 use crate::{
-    Absence, Decision, DocumentWrite, EventClock, Judgement, KnownRow, LifecycleEvent, Marks, Mode,
-    NewRun, Outcome, PageCommit, PageOutcome, RecordWrite, Removal, RunFinish, RunProgress,
-    RunReport, RunStart, RunState, StorageError, StoredDocument, StoredRange, StreamState,
-    Suspicion, UnmappedQuery, Written,
+    Absence, DocumentWrite, EventClock, KnownRow, LifecycleEvent, Marks, Mode, NewRun, Outcome,
+    PageCommit, PageOutcome, RecordWrite, Removal, RunFinish, RunProgress, RunReport, RunStart,
+    RunState, StorageError, StoredRange, StreamState, Suspicion, Written,
 };
 
-type RowKey = (EntityName, SortKey);
+pub(super) type RowKey = (EntityName, SortKey);
 
 pub(super) struct ConnectionCopy {
     connection: ConnectionId,
@@ -38,14 +38,6 @@ pub(super) struct ConnectionCopy {
     pub(super) unread: BTreeSet<(EntityName, RemoteKey)>,
     /// What stands against each stream, and the rows that it has shown.
     pub(super) suspicions: BTreeMap<StreamName, (Suspicion, Shown)>,
-}
-
-/// The rows that a suspicion has shown.
-#[derive(Default)]
-pub(super) struct Shown {
-    keys: BTreeSet<SortKey>,
-    /// A row that was read after this came back.
-    observation: i64,
 }
 
 struct Stored {
@@ -143,107 +135,6 @@ impl ConnectionCopy {
         })
     }
 
-    pub(super) fn count_suspect(&self, absence: &Absence, suspicion: SuspicionId) -> u64 {
-        let mut suspicions = self.suspicions.values();
-        let Some((_, shown)) = suspicions.find(|(one, _)| one.id == suspicion) else {
-            return 0;
-        };
-        let suspect = self.missing(absence).filter(|row| {
-            row.observation <= shown.observation && shown.keys.contains(&row.sort_key)
-        });
-        u64::try_from(suspect.count()).unwrap_or(u64::MAX)
-    }
-
-    pub(super) fn unmapped(&self, query: &UnmappedQuery) -> Vec<StoredDocument> {
-        let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
-        let asked = |key: &RowKey| query.entities.contains(&key.0);
-        let tried = |document: &MemoryDocument| document.tried_by != query.not_by;
-        self.documents
-            .iter()
-            .filter(|(key, stored)| asked(key) && !stored.row.gone)
-            .filter(|(_, stored)| stored.quarantined.is_some() && tried(stored))
-            .take(limit)
-            .map(|(_, stored)| StoredDocument {
-                document: stored.document.clone(),
-                sort_key: stored.row.sort_key.clone(),
-                hash: stored.row.hash,
-                observation: stored.row.observation,
-            })
-            .collect()
-    }
-
-    pub(super) fn retry_all(&mut self) {
-        for stored in self.documents.values_mut() {
-            stored.tried_by.clear();
-        }
-        let issues = self.issues.iter();
-        let keys =
-            issues.filter_map(|((entity, _), issue)| Some((entity.clone(), issue.key.clone()?)));
-        self.unread.extend(keys);
-    }
-
-    /// Returns the keys of the rows that a suspicion shows.
-    pub(super) fn suspects(&self, suspicion: SuspicionId) -> Vec<RemoteKey> {
-        let mut suspicions = self.suspicions.values();
-        let Some((one, shown)) = suspicions.find(|(one, _)| one.id == suspicion) else {
-            return Vec::new();
-        };
-        self.live(&one.entity)
-            .filter(|row| shown.keys.contains(&row.sort_key))
-            .filter(|row| row.observation <= shown.observation)
-            .map(|row| row.key.clone())
-            .collect()
-    }
-
-    pub(super) fn decide(
-        &mut self,
-        id: SuspicionId,
-        decision: Decision,
-        now: DateTime<Utc>,
-    ) -> Option<Suspicion> {
-        let (stream, mut suspicion) = self
-            .suspicions
-            .iter()
-            .find(|(_, (one, _))| one.id == id)
-            .map(|(stream, (one, _))| (stream.clone(), one.clone()))?;
-        match decision {
-            Decision::Reject => {
-                self.suspicions.remove(&stream);
-            }
-            Decision::Confirm => {
-                suspicion.confirmed_at.get_or_insert(now);
-                let stored = self.suspicions.get_mut(&stream)?;
-                stored.0 = suspicion.clone();
-            }
-        }
-        Some(suspicion)
-    }
-
-    fn judge(&mut self, stream: &StreamName, judgement: Judgement) {
-        match judgement {
-            Judgement::Keep => {}
-            Judgement::Lift => {
-                self.suspicions.remove(stream);
-            }
-            Judgement::Raise {
-                mut suspicion,
-                missing,
-            } => {
-                if let Some((before, _)) = self.suspicions.get(stream)
-                    && before.id == suspicion.id
-                {
-                    suspicion.confirmed_at = before.confirmed_at;
-                }
-                let rows = missing.iter().flat_map(|absence| self.missing(absence));
-                let shown = Shown {
-                    keys: rows.map(|row| row.sort_key.clone()).collect(),
-                    observation: missing.as_ref().map_or(0, |absence| absence.observation),
-                };
-                self.suspicions.insert(stream.clone(), (suspicion, shown));
-            }
-        }
-    }
-
     pub(super) fn commit(
         &mut self,
         commit: PageCommit,
@@ -303,7 +194,7 @@ impl ConnectionCopy {
 
     pub(super) fn finish_run(
         &mut self,
-        finish: RunFinish,
+        finish: &RunFinish,
         now: DateTime<Utc>,
         writes: &mut Writes,
     ) -> Result<RunReport, StorageError> {
@@ -313,7 +204,7 @@ impl ConnectionCopy {
         };
         run.finished = Some((finish.finished_at, finish.outcome));
         run.progress = finish.progress.clone();
-        let report = RunReport::new(run, &finish);
+        let report = RunReport::new(run, finish);
         let data = serde_json::to_value(&report)
             .map_err(|error| StorageError::Corrupt(error.to_string()))?;
         self.was_complete |= matches!(finish.outcome, Outcome::Complete | Outcome::Partial);
@@ -329,7 +220,7 @@ impl ConnectionCopy {
         Ok(report)
     }
 
-    fn live(&self, entity: &EntityName) -> impl Iterator<Item = &KnownRow> {
+    pub(super) fn live(&self, entity: &EntityName) -> impl Iterator<Item = &KnownRow> {
         let first = (entity.clone(), SortKey::from_stored(""));
         let entity = entity.clone();
         self.documents

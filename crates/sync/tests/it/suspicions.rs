@@ -196,8 +196,7 @@ impl Episode {
                 let is_confirmed = model.standing.as_ref().is_some_and(|one| one.confirmed);
                 let lists =
                     !matches!(self, Self::Follow) || is_confirmed || world.source.shape.token;
-                let touched = world.truth();
-                let copied = world.copy();
+                let there = truth(world);
                 let report = self.run(world).await.unwrap();
                 if lists {
                     model.check(world, (&before, &report)).await;
@@ -205,10 +204,9 @@ impl Episode {
                 }
                 // What came back is not what was shown any more.
                 if let Some(standing) = &mut model.standing {
-                    standing.shown.retain(|key| touched.get(key).is_none());
+                    standing.shown.retain(|key| !there.contains(key));
                 }
-                assert_eq!(live(world).len(), before.union(&truth(world)).count());
-                drop(copied);
+                assert_eq!(live(world), before.union(&there).copied().collect());
             }
         }
         assert_eq!(tombstones(world), tombs, "a decision alone removes nothing");
