@@ -1,0 +1,355 @@
+//! Connector and storage as a run sees them: in step with each other, watched, and broken off where a history says so.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use tokio::sync::Notify;
+use wrenchtime_connector::{
+    Account, Connector, ConnectorInfo, Context, Document, EntityName, Page, PageRequest, RemoteKey,
+    SortKey, StreamName,
+};
+use wrenchtime_model::ConnectionId;
+use wrenchtime_sync::{
+    Absence, Fence, KnownRow, NewRun, PageCommit, PageOutcome, Removal, RunFinish, RunReport,
+    RunStart, Storage, StorageError, StoredRange, StreamState,
+};
+
+use crate::Sabotage;
+use crate::clients::Clients;
+use crate::source::Server;
+
+/// Where a run is broken off.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Break {
+    /// Before a call that writes does anything, counted from 0 in the run.
+    Before(u32),
+    /// After it did everything, and before it could say so.
+    After(u32),
+}
+
+/// What connector and storage of one run share.
+///
+/// The engine reads a page while it writes the one before. Here the writing waits for the reading, so that a history
+/// is the same each time.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    reading: AtomicUsize,
+    read: Notify,
+    writes: AtomicU64,
+    break_at: Option<Break>,
+    /// Tells that the run came to its break.
+    pub(crate) broken: Notify,
+    /// Lets a run go on that is held at its break.
+    pub(crate) release: Notify,
+    server: Server,
+    shared: Arc<Mutex<Findings>>,
+}
+
+/// What was found over all runs of a history.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    /// What the pass that is being settled does not show: missing rows, and all that are stored.
+    missing: Option<(u64, u64)>,
+    /// When the pass over a stream began, in changes of the truth.
+    begun: BTreeMap<StreamName, u64>,
+    /// Rows that were taken out of the copy although they were there.
+    pub(crate) wrongs: Vec<String>,
+    /// How many rows were taken out wrongly, with nobody to ask, because of a lie that nothing revealed.
+    pub(crate) excused: BTreeMap<(usize, u32), u32>,
+}
+
+impl Watch {
+    pub(crate) fn new(
+        server: Server,
+        break_at: Option<Break>,
+        shared: Arc<Mutex<Findings>>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            reading: AtomicUsize::new(0),
+            read: Notify::new(),
+            writes: AtomicU64::new(0),
+            break_at,
+            broken: Notify::new(),
+            release: Notify::new(),
+            server,
+            shared,
+        })
+    }
+
+    fn findings(&self) -> MutexGuard<'_, Findings> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until no page is being read.
+    async fn still(&self) {
+        // Whoever is to read at the same time begins now.
+        tokio::task::yield_now().await;
+        loop {
+            let read = self.read.notified();
+            if self.reading.load(Ordering::SeqCst) == 0 {
+                return;
+            }
+            read.await;
+        }
+    }
+
+    /// Counts a call that writes. Tells whether the run is broken off after it.
+    async fn write(&self) -> bool {
+        self.still().await;
+        let number = self.writes.fetch_add(1, Ordering::SeqCst);
+        match self.break_at {
+            Some(Break::Before(at)) if u64::from(at) == number => {
+                self.hold().await;
+                false
+            }
+            Some(Break::After(at)) => u64::from(at) == number,
+            _ => false,
+        }
+    }
+
+    async fn hold(&self) {
+        self.broken.notify_one();
+        self.release.notified().await;
+    }
+
+    /// Looks whether rows are taken out of a copy of which too many are missing.
+    fn check_many(&self, entity: &EntityName, is_accepted: bool) {
+        let mut findings = self.findings();
+        let many = |(missing, stored): (u64, u64)| missing > 10 && missing * 10 > stored;
+        if let Some((missing, stored)) = findings.missing.filter(|counts| many(*counts))
+            && !is_accepted
+        {
+            let words = format!("{missing} of {stored} rows of {entity} were believed to be gone");
+            findings.wrongs.push(words);
+        }
+    }
+
+    /// Looks whether rows that are taken out were gone at some time since the pass over a stream began; without one
+    /// they were absent from the listing.
+    fn check_gone(&self, entity: &EntityName, stream: Option<&StreamName>, keys: &[SortKey]) {
+        let mut findings = self.findings();
+        self.server.with(|source| {
+            let config = source.truth.config();
+            let Some(table) = crate::connector::table_of(entity) else {
+                return;
+            };
+            let order = config.tables[table].keys;
+            let can_ask = config.tables[table].fetch.is_some();
+            let listing = crate::connector::listing_of(table);
+            let by_absence = stream.is_none();
+            let stream = stream.unwrap_or(&listing);
+            let begun = findings.begun.get(stream).copied().unwrap_or_default();
+            let lied = source.lied(table, true).is_some_and(|tick| tick >= begun);
+            let stored = source.truth.rows(table).count();
+            let is_little = keys.len() <= 10 || keys.len() * 10 <= stored;
+            for (key, row) in source.truth.rows(table) {
+                let place = order.sort_key(&RemoteKey::new(key.to_string()));
+                let stayed = row.is_alive() && row.gone_until.is_none_or(|tick| tick <= begun);
+                if !stayed || !keys.contains(&place) {
+                    continue;
+                }
+                if by_absence && lied && !can_ask && is_little {
+                    *findings.excused.entry((table, key)).or_default() += 1;
+                } else {
+                    let words = format!("row {key} of {entity} was removed although it was there");
+                    findings.wrongs.push(words);
+                }
+            }
+        });
+    }
+}
+
+/// The connector of one run.
+#[derive(Debug)]
+pub(crate) struct WatchedConnector {
+    pub(crate) inner: Arc<dyn Connector>,
+    pub(crate) watch: Arc<Watch>,
+}
+
+/// Counts a reading for as long as it lives, also when it is dropped.
+struct Reading<'a>(&'a Watch);
+
+impl<'a> Reading<'a> {
+    fn begin(watch: &'a Watch) -> Self {
+        watch.reading.fetch_add(1, Ordering::SeqCst);
+        Self(watch)
+    }
+}
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        self.0.reading.fetch_sub(1, Ordering::SeqCst);
+        self.0.read.notify_one();
+    }
+}
+
+#[async_trait]
+impl Connector for WatchedConnector {
+    fn info(&self) -> &ConnectorInfo {
+        self.inner.info()
+    }
+
+    async fn check(&self, cx: &Context) -> wrenchtime_connector::Result<Account> {
+        self.inner.check(cx).await
+    }
+
+    async fn read_page(
+        &self,
+        cx: &Context,
+        request: PageRequest,
+    ) -> wrenchtime_connector::Result<Page> {
+        let _reading = Reading::begin(&self.watch);
+        if request.cursor.is_none() {
+            let tick = self.watch.server.with(|source| source.truth.tick());
+            let mut findings = self.watch.findings();
+            findings.begun.insert(request.stream.clone(), tick);
+        }
+        self.inner.read_page(cx, request).await
+    }
+
+    async fn fetch(
+        &self,
+        cx: &Context,
+        entity: &EntityName,
+        keys: &[RemoteKey],
+    ) -> wrenchtime_connector::Result<Vec<Document>> {
+        self.inner.fetch(cx, entity, keys).await
+    }
+}
+
+/// The storage of one run.
+#[derive(Debug)]
+pub(crate) struct WatchedStorage {
+    pub(crate) inner: Arc<dyn Storage>,
+    pub(crate) watch: Arc<Watch>,
+    /// Applications that read while the run writes.
+    pub(crate) clients: Arc<tokio::sync::Mutex<Clients>>,
+    /// An operator said that what is missing is gone.
+    pub(crate) accepts_deletes: bool,
+    pub(crate) sabotage: Option<Sabotage>,
+}
+
+impl WatchedStorage {
+    /// Whoever follows reads a page after each commit, so that its reading spans many of them.
+    async fn let_clients_read(&self) -> Result<(), StorageError> {
+        let mut clients = self.clients.lock().await;
+        clients
+            .step()
+            .await
+            .map_err(|error| StorageError::Unavailable(error.into()))
+    }
+}
+
+#[async_trait]
+impl Storage for WatchedStorage {
+    async fn acquire(&self, connection: ConnectionId) -> Result<Fence, StorageError> {
+        self.inner.acquire(connection).await
+    }
+
+    async fn begin_run(&self, fence: &Fence, run: NewRun) -> Result<RunStart, StorageError> {
+        self.inner.begin_run(fence, run).await
+    }
+
+    async fn stream_states(
+        &self,
+        connection: ConnectionId,
+    ) -> Result<BTreeMap<StreamName, StreamState>, StorageError> {
+        self.inner.stream_states(connection).await
+    }
+
+    async fn known(
+        &self,
+        connection: ConnectionId,
+        entity: &EntityName,
+        keys: &[SortKey],
+    ) -> Result<Vec<KnownRow>, StorageError> {
+        self.watch.still().await;
+        self.inner.known(connection, entity, keys).await
+    }
+
+    async fn known_range(
+        &self,
+        connection: ConnectionId,
+        range: StoredRange,
+    ) -> Result<Vec<KnownRow>, StorageError> {
+        self.watch.still().await;
+        self.inner.known_range(connection, range).await
+    }
+
+    async fn commit(
+        &self,
+        fence: &Fence,
+        mut commit: PageCommit,
+    ) -> Result<PageOutcome, StorageError> {
+        let breaks = self.watch.write().await;
+        let marked = |write: &&wrenchtime_sync::DocumentWrite| write.document.deleted;
+        let gone = commit.documents.iter().filter(marked);
+        let gone: Vec<SortKey> = gone.map(|write| write.sort_key.clone()).collect();
+        let (entity, stream) = (commit.entity.clone(), commit.stream.clone());
+        if self.sabotage == Some(Sabotage::LosesPages) && commit.documents.len() > 4 {
+            commit.documents.pop();
+        }
+        let is_end = commit.state.pass.is_none();
+        let outcome = self.inner.commit(fence, commit).await?;
+        if is_end {
+            self.watch.findings().missing = None;
+        }
+        self.watch.check_gone(&entity, Some(&stream), &gone);
+        self.let_clients_read().await?;
+        if breaks {
+            self.watch.hold().await;
+        }
+        Ok(outcome)
+    }
+
+    async fn count_missing(
+        &self,
+        connection: ConnectionId,
+        absence: &Absence,
+    ) -> Result<(u64, u64), StorageError> {
+        let counted = self.inner.count_missing(connection, absence).await?;
+        self.watch.findings().missing = Some(counted);
+        if self.sabotage == Some(Sabotage::BelievesAbsence) {
+            return Ok((counted.0.min(1), counted.1));
+        }
+        Ok(counted)
+    }
+
+    async fn missing(
+        &self,
+        connection: ConnectionId,
+        absence: &Absence,
+        after: Option<&SortKey>,
+        limit: u32,
+    ) -> Result<Vec<KnownRow>, StorageError> {
+        self.inner.missing(connection, absence, after, limit).await
+    }
+
+    async fn remove(&self, fence: &Fence, removal: Removal) -> Result<PageOutcome, StorageError> {
+        let breaks = self.watch.write().await;
+        let (entity, keys) = (removal.entity.clone(), removal.keys.clone());
+        let outcome = self.inner.remove(fence, removal).await?;
+        self.watch.check_many(&entity, self.accepts_deletes);
+        self.watch.check_gone(&entity, None, &keys);
+        self.let_clients_read().await?;
+        if breaks {
+            self.watch.hold().await;
+        }
+        Ok(outcome)
+    }
+
+    async fn finish_run(
+        &self,
+        fence: &Fence,
+        finish: RunFinish,
+    ) -> Result<RunReport, StorageError> {
+        let breaks = self.watch.write().await;
+        let report = self.inner.finish_run(fence, finish).await?;
+        if breaks {
+            self.watch.hold().await;
+        }
+        Ok(report)
+    }
+}

@@ -1,0 +1,69 @@
+//! A first part of all seeds, and the proof that the oracle can find something.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on says so by breaking off"
+)]
+
+use wrenchtime_oracle::{Case, Lab, Sabotage, StoreKind, search};
+
+/// How many seeds a mistake may take until it is found.
+const PATIENCE: u64 = 150;
+
+#[test]
+fn seeds_hold_in_memory() {
+    search(0..240, (StoreKind::Memory, 2), |_| {}).unwrap();
+}
+
+#[test]
+fn seeds_hold_on_sqlite() {
+    search(240..300, (StoreKind::Sqlite, 1), |_| {}).unwrap();
+}
+
+/// Returns the first seed in which a mistake shows.
+fn found(sabotage: Sabotage) -> Option<u64> {
+    let mut lab = Lab::open(StoreKind::Memory, Some(sabotage)).unwrap();
+    (0..PATIENCE).find(|seed| lab.live(&Case::draw(*seed)).is_err())
+}
+
+#[test]
+fn every_mistake_is_found() {
+    let missed: Vec<Sabotage> = Sabotage::ALL
+        .into_iter()
+        .filter(|sabotage| {
+            let begun = std::time::Instant::now();
+            let seed = found(*sabotage);
+            println!("{sabotage:?}: {seed:?} {:?}", begun.elapsed());
+            seed.is_none()
+        })
+        .collect();
+    assert_eq!(missed, [], "in {PATIENCE} seeds");
+}
+
+#[test]
+fn a_failing_case_is_made_smaller_and_fails_again() {
+    let seed = found(Sabotage::LosesPages).unwrap();
+    let mut lab = Lab::open(StoreKind::Memory, Some(Sabotage::LosesPages)).unwrap();
+    let Err(failure) = lab.try_seed(seed) else {
+        panic!("it failed before");
+    };
+    assert!(failure.case.steps.len() <= 4, "{failure}");
+    assert!(lab.live(&failure.case).is_err());
+    let told = failure.to_string();
+    assert!(told.contains(&format!("cargo xtask oracle --first {seed} --seeds 1")));
+}
+
+#[test]
+fn a_seed_is_the_same_history_each_time() {
+    for seed in 0..12 {
+        let case = Case::draw(seed);
+        assert_eq!(case, Case::draw(seed));
+        let mut logs = (0..2).map(|_| {
+            let mut lab = Lab::open(StoreKind::Memory, None).unwrap();
+            let tally = lab.live(&case).unwrap();
+            (tally, lab.log())
+        });
+        assert_eq!(logs.next(), logs.next(), "seed {seed}");
+    }
+}
