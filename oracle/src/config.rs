@@ -204,14 +204,14 @@ impl Config {
 /// Two of five histories of a zone begin shortly before its clocks are set back, and one before they are set forward.
 fn start(dice: &mut Dice, zone: Option<Tz>) -> DateTime<Utc> {
     let day = match (zone, dice.below(5)) {
-        (Some(chrono_tz::Europe::Berlin), 0 | 1) => "2031-10-26T00:20:00Z",
-        (Some(chrono_tz::Europe::Berlin), 2) => "2031-03-30T00:20:00Z",
-        (Some(_), 0 | 1) => "2031-11-02T05:20:00Z",
-        (Some(_), 2) => "2031-03-09T06:20:00Z",
+        (Some(chrono_tz::Europe::Berlin), 0 | 1) => "2031-10-26T00:40:00Z",
+        (Some(chrono_tz::Europe::Berlin), 2) => "2031-03-30T00:40:00Z",
+        (Some(_), 0 | 1) => "2031-11-02T05:40:00Z",
+        (Some(_), 2) => "2031-03-09T06:40:00Z",
         _ => "2031-05-01T11:40:00Z",
     };
     let start: DateTime<Utc> = day.parse().expect("the texts above are instants");
-    start + TimeDelta::microseconds(i64::from(dice.below(1_800_000_000)))
+    start + TimeDelta::microseconds(i64::from(dice.below(900_000_000)))
 }
 
 impl Table {

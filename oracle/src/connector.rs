@@ -1,5 +1,6 @@
 //! A connector to the source that declares what is true, and, to try the oracle, connectors that do not keep to it.
 
+mod declared;
 mod times;
 mod wire;
 
@@ -8,11 +9,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use url::Url;
 use wrenchtime_connector::{
-    Account, Bound, Connector, ConnectorInfo, Context, Cursor, CursorKind, Deletes, Document,
-    EntityInfo, EntityName, Error, ErrorKind, Items, Next, Page, PageRequest, RemoteKey, Result,
-    StreamInfo, StreamName, SystemName, Yields,
+    Account, Bound, Connector, ConnectorInfo, Context, Cursor, Document, EntityName, Error,
+    ErrorKind, Items, Next, Page, PageRequest, RemoteKey, Result, SystemName, Yields,
 };
-use wrenchtime_model::{IdentityClass, Resource};
 use wrenchtime_transport::paging::{
     KeysetPosition, More, Order, Slice, Taken, Window, cursor_next, keyset_next, link_address,
     link_next, next_link,
@@ -20,34 +19,12 @@ use wrenchtime_transport::paging::{
 use wrenchtime_transport::{Call, Http, HttpProfile, Json, Quota, Runtime};
 
 use crate::Sabotage;
-use crate::config::{Config, Paging, Stream, Table};
+use crate::config::{Config, Paging, Stream};
 use crate::truth::TableNumber;
+use declared::{NAMES, info};
+pub(crate) use declared::{entity_of, listing_of, table_of};
 use times::Times;
 use wire::{Listing, Row};
-
-/// Names of entities and streams, by table.
-const NAMES: [[&str; 3]; 2] = [
-    ["orders", "orders-all", "orders-changes"],
-    ["machines", "machines-all", "machines-changes"],
-];
-
-/// Returns the table of an entity.
-pub(crate) fn table_of(entity: &EntityName) -> Option<TableNumber> {
-    NAMES.iter().position(|names| names[0] == entity.as_str())
-}
-
-/// Returns the entity of a table.
-pub(crate) fn entity_of(table: TableNumber) -> EntityName {
-    EntityName::from_static(NAMES[table][0])
-}
-
-/// Returns the listing of a table.
-pub(crate) fn listing_of(table: TableNumber) -> StreamName {
-    StreamName::from_static(NAMES[table][1])
-}
-
-/// How the rows become records: the first table's orders, the second's assets.
-pub(crate) const MAPPING: &str = include_str!("../mapping.toml");
 
 /// Reads the source over HTTP.
 #[derive(Debug)]
@@ -339,55 +316,4 @@ fn count_on(slice: &Slice, rows: usize, more: More) -> Result<Taken> {
         None => Next::End { token: None },
     };
     Ok(Taken { skip: 0, next })
-}
-
-fn info(config: &Config, sabotage: Option<Sabotage>) -> ConnectorInfo {
-    let mut info = ConnectorInfo::new(SystemName::from_static("oracle"), "Oracle");
-    let resources = [Resource::WorkOrder, Resource::Asset];
-    info.entities = config
-        .tables
-        .iter()
-        .zip(NAMES.iter().zip(resources))
-        .map(|(table, (names, resource))| {
-            let name = EntityName::from_static(names[0]);
-            let class = IdentityClass::new(resource.name());
-            let mut entity = EntityInfo::new(name, vec![resource], class);
-            entity.key_order = table.keys;
-            entity.fetch_limit = table.fetch;
-            entity.streams = streams(config, (table, names), sabotage);
-            entity
-        })
-        .collect();
-    info
-}
-
-fn streams(
-    config: &Config,
-    (table, names): (&Table, &[&'static str; 3]),
-    sabotage: Option<Sabotage>,
-) -> Vec<StreamInfo> {
-    let mut listing = StreamInfo::listing(StreamName::from_static(names[1]), table.listing.page);
-    listing.yields = table.listing.yields;
-    listing.sorted = table.listing.sorted;
-    listing.deletes = table.deletes;
-    if table.listing.paging == Paging::Snapshot {
-        listing.cursor = CursorKind::Token;
-    }
-    let changes = table.changes.as_ref().map(|stream| {
-        let lag = match sabotage {
-            Some(Sabotage::DeclaresNoLag) => std::time::Duration::ZERO,
-            Some(Sabotage::ForgetsRepeatedHour) => config.visible_lag(),
-            _ => config.declared_lag(),
-        };
-        let name = StreamName::from_static(names[2]);
-        let mut changes = StreamInfo::changes(name, stream.page, config.precision, lag);
-        changes.yields = stream.yields;
-        changes.sorted = stream.sorted;
-        changes.unseen = vec!["lines"];
-        if matches!(table.deletes, Deletes::Flagged | Deletes::FlaggedOrAbsent) {
-            changes.deletes = Deletes::Flagged;
-        }
-        changes
-    });
-    changes.into_iter().chain([listing]).collect()
 }

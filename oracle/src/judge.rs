@@ -26,6 +26,12 @@ type Place = (TableNumber, u32);
 /// Lets everything become quiet and visible, and looks.
 pub(crate) async fn judge(world: &mut World) -> Result<()> {
     world.server.with(crate::source::Source::calm);
+    // Whatever was refused is not any more.
+    let meaning = world.server.with(|source| source.truth.meaning());
+    if meaning.picky {
+        let picky = false;
+        world.remap(crate::Meaning { picky, ..meaning });
+    }
     settle(world);
     let changes_only = Ask {
         changes_only: true,

@@ -1,5 +1,6 @@
 //! The source: rows of a [`Truth`] behind HTTP, with a clock of its own, and with faults.
 
+mod fault;
 mod page;
 mod server;
 
@@ -13,6 +14,7 @@ use wrenchtime_connector::{Clock, KeyOrder, Precision, RemoteKey, Yields};
 use crate::clock::LabClock;
 use crate::config::{Config, Paging, Stream};
 use crate::truth::{Op, Row, TableNumber, Truth, cut};
+pub use fault::Fault;
 use page::{Asked, Page};
 pub(crate) use server::Server;
 
@@ -41,33 +43,6 @@ pub(crate) enum Planned {
     Cancel(CancellationToken),
     /// The process that asks is killed, and never hears the answer.
     Kill,
-}
-
-/// What may be wrong with an answer.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Fault {
-    /// 429, with the seconds to wait or without.
-    TooMany(Option<u32>),
-    /// 500.
-    Broken,
-    /// The connection ends without an answer.
-    Dropped,
-    /// A minute passes, and the connection ends.
-    TimeOut,
-    /// The answer ends in the middle, and the connection with it.
-    CutOff,
-    /// The answer is complete by its length, and its JSON ends in the middle.
-    CutJson,
-    /// 200 with an error as JSON.
-    ErrorInside,
-    /// 200 with a page for people.
-    PageInside,
-    /// 200 with an empty list and no next page.
-    EmptyInside,
-    /// The total is another.
-    WrongTotal,
-    /// Rows of the page before come again.
-    Repeated,
 }
 
 /// What is sent.
@@ -196,55 +171,6 @@ impl Source {
         &self.log
     }
 
-    fn faulty(
-        &mut self,
-        path: &str,
-        query: &BTreeMap<String, String>,
-        (origin, fault): (&str, Option<Fault>),
-    ) -> Answer {
-        let refused = |status, headers| {
-            let body = json!({"error": "not now"}).to_string();
-            Answer::Reply(Reply {
-                status,
-                headers,
-                body,
-                cut_off: false,
-            })
-        };
-        match fault {
-            Some(Fault::TooMany(wait)) => {
-                let wait = wait.map(|wait| ("retry-after", wait.to_string()));
-                return refused(429, wait.into_iter().collect());
-            }
-            Some(Fault::Broken) => return refused(500, Vec::new()),
-            Some(Fault::Dropped) => return Answer::Nothing,
-            Some(Fault::TimeOut) => {
-                self.clock.advance(std::time::Duration::from_secs(60));
-                return Answer::Nothing;
-            }
-            Some(Fault::ErrorInside) => return refused(200, Vec::new()),
-            Some(Fault::PageInside) => {
-                return Answer::Reply(Reply {
-                    status: 200,
-                    headers: Vec::new(),
-                    body: "<html><body>We will be back soon.</body></html>".to_owned(),
-                    cut_off: false,
-                });
-            }
-            _ => {}
-        }
-        let mut reply = self.reply(path, query, (origin, fault));
-        match fault {
-            Some(Fault::CutOff) => reply.cut_off = true,
-            Some(Fault::CutJson) => {
-                let half = reply.body.len() / 2;
-                reply.body.truncate(half);
-            }
-            _ => {}
-        }
-        Answer::Reply(reply)
-    }
-
     fn reply(
         &mut self,
         path: &str,
@@ -322,12 +248,12 @@ impl Source {
         if first && matches!(fault, Some(Fault::EmptyInside | Fault::WrongTotal)) {
             self.lies.insert((table, !of_changes), self.truth.tick());
         }
-        self.write(page, &stream, (path, query, origin))
+        self.write(&page, &stream, (path, query, origin))
     }
 
     fn write(
         &self,
-        page: Page,
+        page: &Page,
         stream: &Stream,
         (path, query, origin): (&str, &BTreeMap<String, String>, &str),
     ) -> Reply {

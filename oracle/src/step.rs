@@ -4,6 +4,7 @@ use wrenchtime_sync::Mode;
 
 use crate::config::Config;
 use crate::dice::Dice;
+use crate::meaning::Meaning;
 use crate::source::Fault;
 use crate::truth::{Op, TableNumber};
 use crate::watched::Break;
@@ -24,6 +25,8 @@ pub enum Step {
     Wait(u32),
     /// A run.
     Run(Run),
+    /// Rows mean something else from now on.
+    Remap(Meaning),
     /// Applications read a page, so many times.
     Poll(u32),
     /// The service restarts.
@@ -69,13 +72,21 @@ pub(crate) fn draw(dice: &mut Dice, config: &Config) -> Vec<Step> {
             0..=7 => all.push(Step::Now(op(dice, config))),
             8..=9 => all.push(Step::Later(dice.below(14), op(dice, config))),
             10..=13 => {
-                let long = if config.zone.is_some() { 2_100 } else { 90_000 };
-                let seconds = dice.pick(&[1, 7, 61, 600, 1_500, 4_000, long]);
+                // Around the hour that comes twice every quarter of an hour counts.
+                let seconds = if config.zone.is_some() {
+                    dice.pick(&[7, 61, 300, 600, 900, 1_500, 4_000])
+                } else {
+                    dice.pick(&[1, 7, 61, 600, 4_000, 90_000])
+                };
                 all.push(Step::Wait(seconds));
             }
             14..=15 => all.push(Step::Poll(dice.between(1, 6))),
             16..=23 => draw_run(dice, config, trouble > 0, &mut all),
             24 => all.push(Step::Restart),
+            25 => all.push(Step::Remap(Meaning {
+                by_name: dice.one_in(2),
+                picky: dice.one_in(3),
+            })),
             _ => all.push(draw_fault(dice)),
         }
     }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use wrenchtime_connector::{Deletes, Precision};
 
 use crate::config::Config;
+use crate::meaning::Meaning;
 
 /// A table, by its place in [`Config::tables`].
 pub type TableNumber = usize;
@@ -122,6 +123,7 @@ impl Row {
 #[derive(Debug)]
 pub(crate) struct Truth {
     config: Config,
+    meaning: Meaning,
     rows: BTreeMap<(TableNumber, u32), Row>,
     /// Written, and not visible yet.
     late: Vec<Late>,
@@ -146,6 +148,7 @@ impl Truth {
             rows: BTreeMap::new(),
             late: Vec::new(),
             tick: 0,
+            meaning: Meaning::default(),
             config,
         };
         for table in 0..truth.config.tables.len() {
@@ -203,21 +206,7 @@ impl Truth {
                 key,
                 value,
                 late,
-            } => {
-                let late = late.min(self.config.lag);
-                if late == 0 {
-                    return self.put((table, key), value, Some(stamp), 0);
-                }
-                self.tick += 1;
-                self.late.push(Late {
-                    visible_at: now + TimeDelta::seconds(i64::from(late)),
-                    table,
-                    key,
-                    value,
-                    stamp,
-                    made: self.tick,
-                });
-            }
+            } => self.put_late((table, key), value, (stamp, now), late),
             Op::Bulk {
                 table,
                 key,
@@ -244,17 +233,7 @@ impl Truth {
                 table,
                 key,
                 children,
-            } => {
-                let quiet = self.config.tables[table].quiet_children;
-                self.change((table, key), |row, tick| {
-                    row.turns += u32::from(row.is_alive() && row.children != children);
-                    row.children = children;
-                    row.unseen = true;
-                    if !quiet {
-                        row.version = tick;
-                    }
-                });
-            }
+            } => self.put_children((table, key), children),
             Op::Delete {
                 table,
                 key,
@@ -269,13 +248,63 @@ impl Truth {
         }
     }
 
+    /// Lets rows mean something else. What does not change is not read again before the next listing.
+    pub(crate) fn remap(&mut self, meaning: Meaning) {
+        self.tick += 1;
+        for row in self.rows.values_mut() {
+            row.turns += u32::from(meaning.by_name != self.meaning.by_name);
+            row.unseen = true;
+        }
+        self.meaning = meaning;
+    }
+
+    /// Returns what rows mean.
+    pub(crate) fn meaning(&self) -> Meaning {
+        self.meaning
+    }
+
     /// Returns the records that a copy should have, by table and key: mapped here as well, and not by the mapping.
     pub(crate) fn records(&self) -> BTreeMap<(TableNumber, u32), Value> {
         self.rows
             .iter()
             .filter(|(_, row)| row.is_alive())
-            .map(|((table, key), row)| ((*table, *key), record(*table, *key, row)))
+            .map(|((table, key), row)| ((*table, *key), record(self.meaning, (*table, *key), row)))
             .collect()
+    }
+
+    /// Writes a row that carries this moment's time and is visible some seconds later.
+    fn put_late(
+        &mut self,
+        place: (TableNumber, u32),
+        value: u32,
+        (stamp, now): (NaiveDateTime, DateTime<Utc>),
+        late: u32,
+    ) {
+        let late = late.min(self.config.lag);
+        if late == 0 {
+            return self.put(place, value, Some(stamp), 0);
+        }
+        self.tick += 1;
+        self.late.push(Late {
+            visible_at: now + TimeDelta::seconds(i64::from(late)),
+            table: place.0,
+            key: place.1,
+            value,
+            stamp,
+            made: self.tick,
+        });
+    }
+
+    fn put_children(&mut self, place: (TableNumber, u32), children: u32) {
+        let quiet = self.config.tables[place.0].quiet_children;
+        self.change(place, |row, tick| {
+            row.turns += u32::from(row.is_alive() && row.children != children);
+            row.children = children;
+            row.unseen = true;
+            if !quiet {
+                row.version = tick;
+            }
+        });
     }
 
     fn delete(&mut self, place: (TableNumber, u32), marked: bool, stamp: NaiveDateTime) {
@@ -354,7 +383,8 @@ impl Truth {
             made: before.map_or(if made == 0 { tick } else { made }, |row| row.made),
             gone_until,
             turns: before.map_or(0, |row| row.turns) + u32::from(is_other),
-            unseen: stamp.is_none(),
+            // Whoever refuses rows may refuse this one.
+            unseen: stamp.is_none() || self.meaning.picky,
         };
         self.rows.insert(place, row);
     }
@@ -388,9 +418,9 @@ pub(crate) fn cut(time: NaiveDateTime, precision: Precision) -> NaiveDateTime {
 }
 
 /// The first table holds orders, the second machines.
-fn record(table: TableNumber, key: u32, row: &Row) -> Value {
+fn record(meaning: Meaning, (table, key): (TableNumber, u32), row: &Row) -> Value {
     if table == 0 {
-        let mut record = json!({"number": key.to_string(), "title": format!("Job {}", row.value)});
+        let mut record = json!({"number": key.to_string(), "title": meaning.title(row.value)});
         if row.children > 0 {
             let task = |child: u32| json!({"remote_id": format!("{key}-{child}"), "title": format!("Step {child}")});
             record["tasks"] = (0..row.children).map(task).collect();

@@ -9,7 +9,6 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use wrenchtime_connector::{Connector, Mapper};
 use wrenchtime_egress::{Policy, install_tls_provider};
-use wrenchtime_mapping::{Functions, Mapping};
 use wrenchtime_model::ConnectionId;
 use wrenchtime_sync::{
     Engine, EngineOptions, Mode, RunError, RunReport, RunRequest, StorageError, StreamState,
@@ -19,7 +18,8 @@ use wrenchtime_transport::{Runtime, RuntimeOptions};
 use crate::case::Case;
 use crate::clients::Clients;
 use crate::clock::LabClock;
-use crate::connector::{MAPPING, SourceConnector, entity_of};
+use crate::connector::{SourceConnector, entity_of};
+use crate::meaning::{Mappings, Meaning};
 use crate::source::{Planned, Server, Source};
 use crate::step::{End, Run, Step};
 use crate::store::{Store, StoreKind};
@@ -79,20 +79,15 @@ impl Room {
         store.add(connection).await?;
         let connector =
             SourceConnector::new(&self.transport, base, case.config.clone(), self.sabotage);
-        let mapping = Mapping::compile(MAPPING, connector.info(), &Functions::builtin())
-            .map_err(|error| anyhow!("compile the mapping: {error:?}"));
-        // A source with one table has no machines.
-        let mapping = match mapping {
-            Ok(mapping) => mapping,
-            Err(_) => Mapping::compile(orders_only(), connector.info(), &Functions::builtin())?,
-        };
+        let mappings = Mappings::compile(connector.info())?;
         let clients = Clients::new(Arc::clone(&store.reader), connection);
         let mut world = World {
             server: self.server.clone(),
             clock: self.clock.clone(),
             connection,
             connector: Arc::new(connector),
-            mapper: Arc::new(mapping),
+            mapper: mappings.mapper(Meaning::default()),
+            mappings,
             store: Some(store),
             clients: Arc::new(tokio::sync::Mutex::new(clients)),
             findings: Arc::default(),
@@ -107,11 +102,6 @@ impl Room {
             runs: world.runs,
         })
     }
-}
-
-fn orders_only() -> &'static str {
-    let end = MAPPING.find("[[map]]\nentity = \"machines\"");
-    end.and_then(|end| MAPPING.get(..end)).unwrap_or(MAPPING)
 }
 
 /// What histories took.
@@ -131,6 +121,7 @@ pub(crate) struct World {
     pub(crate) connection: ConnectionId,
     connector: Arc<dyn Connector>,
     mapper: Arc<dyn Mapper>,
+    mappings: Mappings,
     store: Option<Store>,
     pub(crate) clients: Arc<tokio::sync::Mutex<Clients>>,
     pub(crate) findings: Arc<Mutex<Findings>>,
@@ -170,6 +161,7 @@ impl World {
                     source.plan(after + more, Planned::Fault(*fault));
                 }
             }),
+            Step::Remap(meaning) => self.remap(*meaning),
             Step::Wait(seconds) => self.wait(Duration::from_secs(u64::from(*seconds))),
             Step::Run(run) => self.run(run).await?,
             Step::Poll(times) => {
@@ -188,6 +180,12 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// From the next run on, rows mean something else.
+    pub(crate) fn remap(&mut self, meaning: Meaning) {
+        self.mapper = self.mappings.mapper(meaning);
+        self.server.with(|source| source.truth.remap(meaning));
     }
 
     pub(crate) fn wait(&self, duration: Duration) {

@@ -2,7 +2,6 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
     reason = "a test that cannot go on says so by breaking off"
 )]
 
@@ -32,9 +31,8 @@ fn every_mistake_is_found() {
     let missed: Vec<Sabotage> = Sabotage::ALL
         .into_iter()
         .filter(|sabotage| {
-            let begun = std::time::Instant::now();
             let seed = found(*sabotage);
-            println!("{sabotage:?}: {seed:?} {:?}", begun.elapsed());
+            println!("{sabotage:?}: {seed:?}");
             seed.is_none()
         })
         .collect();
