@@ -237,6 +237,8 @@ impl Source {
             page.rows.clear();
             page.cursor = None;
             page.more = false;
+            // With the right one nobody would ever look again.
+            page.revision = None;
         }
         if fault == Some(Fault::WrongTotal) {
             page.total = if self.requests.is_multiple_of(2) {

@@ -31,7 +31,7 @@ pub(super) struct Page {
     pub(super) more: bool,
     pub(super) total: usize,
     /// Another one whenever any row of the table is.
-    pub(super) revision: String,
+    pub(super) revision: Option<String>,
 }
 
 /// A row's place among the others, as text that sorts.
@@ -64,6 +64,7 @@ impl Page {
             let alive = u64::from(row.absent) + 2 * u64::from(row.children);
             row.version.wrapping_mul(31).wrapping_add(alive)
         });
+        let revision = versions.fold(7_u64, |sum, version| sum.wrapping_mul(1_000_003) ^ version);
         Self {
             rows: rows
                 .into_iter()
@@ -73,9 +74,7 @@ impl Page {
             cursor,
             more,
             total,
-            revision: versions
-                .fold(7_u64, |sum, version| sum.wrapping_mul(1_000_003) ^ version)
-                .to_string(),
+            revision: Some(revision.to_string()),
         }
     }
 }

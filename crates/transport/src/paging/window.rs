@@ -55,9 +55,12 @@ pub struct Window {
     /// How often it stepped back in a row.
     #[serde(rename = "b", default)]
     back: u32,
-    /// How often it was begun anew, or did not get on.
+    /// How often it lost its place or did not get on since the last new row.
+    #[serde(rename = "i", default)]
+    idle: u32,
+    /// How often it was begun anew.
     #[serde(rename = "a", default)]
-    again: u32,
+    anew: u32,
 }
 
 /// Which rows to ask for.
@@ -118,7 +121,8 @@ impl Window {
             last: None,
             total: None,
             back: 0,
-            again: 0,
+            idle: 0,
+            anew: 0,
         }
     }
 
@@ -186,7 +190,10 @@ impl Window {
         };
         let end = slice.start + count(keys.len());
         let is_new = skip < keys.len();
-        if self.ends((slice, keys.len()), is_new, more) {
+        // Rows before the last one taken may have come or gone, or the slice is not the one that was asked for: what its
+        // index says of the end is then of another place.
+        let in_place = self.last.is_none() || slice.start + count(skip) == self.next + 1;
+        if self.ends((slice, keys.len()), (is_new, in_place), more) {
             let next = Next::End { token: None };
             return Ok(Taken { skip, next });
         }
@@ -206,8 +213,13 @@ impl Window {
                 More::Total(total) => Some(total),
                 More::Link(_) | More::Untold => None,
             },
-            back: 0,
-            again: self.again + u32::from(!is_new && keys.len() < 2),
+            back: if is_new { 0 } else { self.back },
+            idle: if is_new {
+                0
+            } else {
+                self.idle + u32::from(keys.len() < 2 || (self.back == 0 && !in_place))
+            },
+            anew: self.anew,
         };
         next.ask(skip)
     }
@@ -236,7 +248,7 @@ impl Window {
         let next = if slice.start == 0 {
             // The row is gone, and its place cannot be told from another.
             Self {
-                again: self.again + 1,
+                anew: self.anew + 1,
                 ..Self::begin(self.until.clone())
             }
         } else {
@@ -244,17 +256,25 @@ impl Window {
             Self {
                 next: slice.start.saturating_sub(step),
                 back: self.back.saturating_add(1),
+                idle: self.idle + u32::from(self.back == 0),
                 ..self.clone()
             }
         };
         next.ask(rows)
     }
 
-    fn ends(&self, (slice, rows): (Slice, usize), is_new: bool, more: More) -> bool {
+    fn ends(
+        &self,
+        (slice, rows): (Slice, usize),
+        (is_new, in_place): (bool, bool),
+        more: More,
+    ) -> bool {
         let rows = count(rows);
         match more {
             // A number that has just changed may be a slip: it is believed when it is told twice.
-            More::Total(total) => slice.start + rows >= total && !self.disagrees(total),
+            More::Total(total) => {
+                slice.start + rows >= total && in_place && !self.disagrees(total)
+            }
             More::Link(leads_on) => !leads_on,
             More::Untold => {
                 let only_part = slice.numbered && rows < slice.limit;
@@ -268,7 +288,7 @@ impl Window {
     }
 
     fn ask(self, skip: usize) -> Result<Taken> {
-        if self.again > PATIENCE {
+        if self.anew.max(self.idle) > PATIENCE {
             let message = "the list moves under every reading, or the source does not get on";
             return Err(Error::new(ErrorKind::Conflict, message));
         }
@@ -512,6 +532,32 @@ mod tests {
         );
         let taken = window.take(window.slice(3), &["2", "3", "4"], BY_KEY, More::Untold);
         assert_eq!(taken.unwrap().skip, 2);
+    }
+
+    #[test]
+    fn rows_that_come_again_do_not_count_towards_the_total() {
+        let rows = ["1", "2", "3", "4", "5"];
+        for order in [BY_KEY, Order::Fixed] {
+            let window = Window::begin(None);
+            let taken = window.take(window.slice(3), &rows[..3], order, More::Total(5));
+            let mut window = next_of(taken.unwrap());
+            // Asked from row 3, the source begins with row 2: two rows are left where the index says that none is.
+            let mut slice = window.slice(3);
+            let mut shown = &rows[1..4];
+            let mut taken = Vec::new();
+            loop {
+                let answer = window.take(slice, shown, order, More::Total(5)).unwrap();
+                taken.extend(shown.iter().skip(answer.skip));
+                let Next::Page(cursor) = answer.next else {
+                    break;
+                };
+                window = Window::decode(&cursor).unwrap();
+                slice = window.slice(3);
+                let start = usize::try_from(slice.start).unwrap().min(5);
+                shown = &rows[start..(start + 3).min(5)];
+            }
+            assert_eq!(taken, [&"4", &"5"], "{order:?}");
+        }
     }
 
     #[test]
