@@ -6,6 +6,7 @@
 )]
 
 mod bare;
+mod map;
 mod process;
 mod report;
 mod serve;
@@ -30,6 +31,8 @@ struct Arguments {
 enum Command {
     /// The first sync of a large account into SQLite.
     Sync(sync::Options),
+    /// Mapping work orders.
+    Map(map::Options),
     /// The process that serves pages to the other measurements.
     #[command(hide = true)]
     Source(source::Options),
@@ -52,6 +55,7 @@ fn run(command: Command) -> Result<ExitCode> {
     runtime.block_on(async {
         match command {
             Command::Sync(options) => sync::run(&options).await,
+            Command::Map(options) => map::run(&options).await,
             Command::Source(options) => source::run(&options).await,
         }
     })

@@ -122,7 +122,8 @@ pub(crate) fn print_pair(number: usize, (ours, bare): &(Ours, Bare)) {
     );
 }
 
-fn median(values: impl Iterator<Item = f64>) -> f64 {
+/// Returns the middle one of the values, or what lies between the two in the middle.
+pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.collect();
     values.sort_unstable_by(f64::total_cmp);
     let middle = values.len() / 2;

@@ -11,15 +11,23 @@ const CANARY: &str = "canary-51d0-do-not-show";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_running_service_is_told_what_to_do() {
+    tell_a_running_service(&Home::new()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_running_service_commands_do_it_themselves() {
+    do_it_without_a_service(&Home::new()).await;
+}
+
+pub(crate) async fn tell_a_running_service(home: &Home) {
     let tenant = tenant().await;
-    let home = Home::new();
     let server = home
         .serve_as(
             home.wrenchtime(["serve", "--listen", "127.0.0.1:0"])
                 .env("WRENCHTIME_LOG", "trace"),
         )
         .await;
-    let documents = connect(&home, &tenant).run().await.json();
+    let documents = connect(home, &tenant).run().await.json();
     let [connected, run] = documents.as_slice() else {
         panic!("{documents:?}");
     };
@@ -29,7 +37,7 @@ async fn a_running_service_is_told_what_to_do() {
     let own = server.api.with_key(token);
     assert_eq!(own.all("/v1/work-orders").await.len(), 60);
 
-    check_commands(&home, id).await;
+    check_commands(home, id).await;
     let shown = home.run(["connections", "show", id]).await.json();
     assert_eq!(shown[0]["status"]["state"], "active");
     let ended = home.run(["connections", "disconnect", id]).await;
@@ -49,14 +57,12 @@ async fn a_running_service_is_told_what_to_do() {
     home.assert_nowhere(CANARY);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_a_running_service_commands_do_it_themselves() {
+pub(crate) async fn do_it_without_a_service(home: &Home) {
     let tenant = tenant().await;
-    let home = Home::new();
-    let documents = connect(&home, &tenant).run().await.json();
+    let documents = connect(home, &tenant).run().await.json();
     assert_eq!(documents[1]["outcome"], "complete", "{documents:#?}");
     let id = documents[0]["id"].as_str().unwrap();
-    check_commands(&home, id).await;
+    check_commands(home, id).await;
 
     // People see the same as tables.
     let listed = home.run(["connections"]).await.succeeded();

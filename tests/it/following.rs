@@ -30,9 +30,12 @@ struct World {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_polls_with_the_returned_value_misses_nothing() {
+    follow(Home::new()).await;
+}
+
+pub(crate) async fn follow(home: Home) {
     let rounds = count("E2E_ROUNDS", 15);
     let tenant = corrigo(41, 200).await;
-    let home = Home::new();
     let server = home.serve().await;
     let connection = server
         .api

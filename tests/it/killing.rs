@@ -1,8 +1,6 @@
 //! `serve` is killed as a power cut would, at any moment of a first sync.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::Path;
 
 use serde_json::Value;
 use wrenchtime_sandbox::corrigo::CorrigoSandbox;
@@ -16,20 +14,27 @@ const IN_FLIGHT: usize = 3;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_first_sync_that_is_killed_again_and_again_ends_as_an_unbroken_one() {
+    kill_a_first_sync(Home::new()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn later_syncs_that_are_killed_lose_nothing() {
+    kill_later_syncs(Home::new()).await;
+}
+
+pub(crate) async fn kill_a_first_sync(unbroken: Home) {
     let orders = count("E2E_WORK_ORDERS", 10_000);
     let kills = count("E2E_KILLS", 5);
     let tenant = corrigo(11, orders).await;
 
     // One connection in two data directories, so that ids are the same in both.
-    let unbroken = Home::new();
     let server = unbroken.serve().await;
     let connection = server
         .api
         .connect("corrigo", &corrigo_settings(&tenant), false)
         .await;
     server.terminate(30).await.succeeded();
-    let broken = Home::new();
-    copy(&unbroken.data(), &broken.data());
+    let broken = unbroken.twin().await;
 
     let server = unbroken.serve().await;
     server.api.start_sync(&connection.id, "full").await;
@@ -81,10 +86,8 @@ async fn a_first_sync_that_is_killed_again_and_again_ends_as_an_unbroken_one() {
     server.terminate(30).await.succeeded();
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn later_syncs_that_are_killed_lose_nothing() {
+pub(crate) async fn kill_later_syncs(home: Home) {
     let tenant = corrigo(12, 300).await;
-    let home = Home::new();
     let mut server = home.serve().await;
     let connection = server
         .api
@@ -148,14 +151,6 @@ async fn check_order_of_changes(own: &Api, records: &Records) {
     }
     let listed = records.values().filter(|record| record["deleted"] == false);
     assert_eq!(live.len(), listed.count());
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        fs::copy(&path, to.join(path.file_name().unwrap())).unwrap();
-    }
 }
 
 fn work_order_pages(tenant: &CorrigoSandbox) -> usize {

@@ -14,6 +14,10 @@ mod demo;
 mod following;
 mod killing;
 mod lists;
+#[cfg(feature = "test-postgres")]
+mod postgres;
+mod quarantine;
+mod reauthorizing;
 mod refusals;
 mod stopping;
 mod support;

@@ -1,11 +1,13 @@
 //! What every test here starts with.
 
 mod api;
+mod database;
 mod process;
 mod sources;
 mod wait;
 
 pub(crate) use api::{Api, Connection, Records};
+pub(crate) use database::Database;
 pub(crate) use process::{Ended, Home, Invocation, Server};
 pub(crate) use sources::{corrigo, corrigo_settings, exports};
 pub(crate) use wait::{until, until_within};

@@ -5,10 +5,12 @@ use anyhow::Result;
 use crate::process::{cargo, run};
 use crate::{judge, lint, oracle, test};
 
-/// Cases for each property, of which those that cost more take a share; kills of the service; rounds of a polling client.
+/// Cases for each property, of which those that cost more take a share; kills of the service, in a sync of so many orders that
+/// each still has something to break; rounds of a polling client.
 const COUNTS: &[(&str, &str)] = &[
     ("PROPTEST_CASES", "2560"),
-    ("E2E_KILLS", "100"),
+    ("E2E_KILLS", "25"),
+    ("E2E_WORK_ORDERS", "40000"),
     ("E2E_ROUNDS", "100"),
 ];
 

@@ -4,10 +4,14 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use crate::postgres::Cluster;
 use crate::process::{binary, cargo, output, root, run};
 
 /// Python packages, each with the version that judges.
 const PYTHON: &[(&str, &str)] = &[("standardwebhooks", "1.1.0")];
+
+/// Packages whose tests have a part that needs PostgreSQL, in a module of that name.
+const ON_POSTGRES: &[&str] = &["wrenchtime-store", "wrenchtime-tests"];
 
 /// Runs every judge against the built service.
 pub(crate) fn run_judges() -> Result<()> {
@@ -17,7 +21,11 @@ pub(crate) fn run_judges() -> Result<()> {
             format!("the judge {package} is missing: python3 -m pip install {package}=={version}")
         })?;
     }
+    // First of all: what is missing is told before anything long is run.
+    let cluster = Cluster::start()?;
     run(cargo().args(["build", "--locked", "--package", "wrenchtime"]))?;
+    run_on(&cluster)?;
+    drop(cluster);
     let service = binary("debug")?;
     let scripts = root().join("tests/judge");
     let mut judged = 0;
@@ -39,5 +47,17 @@ pub(crate) fn run_judges() -> Result<()> {
         bail!("no judge was found in {}", scripts.display());
     }
     println!("judge: {judged} passed, 0 failed");
+    Ok(())
+}
+
+/// Runs what the tests have to say about a server of PostgreSQL.
+fn run_on(cluster: &Cluster) -> Result<()> {
+    for package in ON_POSTGRES {
+        run(cargo()
+            .args(["test", "--locked", "--package", package])
+            .args(["--features", "test-postgres", "--test", "it"])
+            .args(["--", "postgres::"])
+            .env("WRENCHTIME_TEST_POSTGRES", cluster.url()))?;
+    }
     Ok(())
 }

@@ -11,6 +11,7 @@ mod deep;
 mod judge;
 mod lint;
 mod oracle;
+mod postgres;
 mod process;
 mod test;
 mod tidy;
@@ -23,9 +24,9 @@ cargo xtask COMMAND
   test     build the service, then run every test: unit, doc, conformance, integration, end to end
   lint     formatting, clippy on all targets, documentation, tidy
   tidy     the house rules that no other tool checks
-  judge    what third parties say of us: needs Python; says how to install what is missing
+  judge    what third parties say of us, and all that needs PostgreSQL: says how to install what is missing
   oracle   random histories of random sources: [--seeds N] [--first S] [--store memory|sqlite] [--threads T]
-  bench    NAME: measure against a bare loop (sync)
+  bench    NAME: measure against a bare loop (sync, map)
   deep     everything with the long counts, each feature alone, licences
   ci       lint, test, judge: what continuous integration runs";
 

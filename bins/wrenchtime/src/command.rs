@@ -3,6 +3,7 @@
 pub(crate) mod connect;
 pub(crate) mod connections;
 pub(crate) mod demo;
+pub(crate) mod quarantine;
 pub(crate) mod sandbox;
 pub(crate) mod serve;
 pub(crate) mod sync;

@@ -32,6 +32,9 @@ pub(crate) struct Layer {
     /// Where everything is kept. `wrenchtime-data` by default.
     #[serde(deserialize_with = "field::data_dir")]
     pub(crate) data_dir: Option<PathBuf>,
+    /// A PostgreSQL database, `postgres://user:password@host:port/database`. A file in the data directory by default.
+    #[serde(deserialize_with = "field::database")]
+    pub(crate) database: Option<SecretString>,
     /// Where the API listens; port 0 takes a free one. `127.0.0.1:8321` by default.
     #[serde(deserialize_with = "field::listen")]
     pub(crate) listen: Option<SocketAddr>,
@@ -112,6 +115,7 @@ impl Layer {
     fn set(&mut self, field: &str, value: &str) -> Result<(), String> {
         match field {
             "DATA_DIR" => self.data_dir = Some(value::path("data_dir", value)?),
+            "DATABASE" => self.database = Some(SecretString::from(value)),
             "LISTEN" => self.listen = Some(value::listen(value)?),
             "LOG" => self.log = Some(value.parse()?),
             "LOG_FORMAT" => self.log_format = Some(value::log_format(value)?),
@@ -126,7 +130,7 @@ impl Layer {
             "SYNC_INTERVAL_SECONDS" => self.sync_interval_seconds = Some(value::interval(value)?),
             _ => {
                 return Err(format!(
-                    "is not known; known are {PREFIX}DATA_DIR, LISTEN, LOG, LOG_FORMAT, MASTER_KEY, MASTER_KEY_FILE, ALLOW, FOLDERS, SYNC_INTERVAL_SECONDS, CONFIG and SETTING_..."
+                    "is not known; known are {PREFIX}DATA_DIR, DATABASE, LISTEN, LOG, LOG_FORMAT, MASTER_KEY, MASTER_KEY_FILE, ALLOW, FOLDERS, SYNC_INTERVAL_SECONDS, CONFIG and SETTING_..."
                 ));
             }
         }
@@ -136,6 +140,7 @@ impl Layer {
     fn over(self, below: Self) -> Self {
         Self {
             data_dir: self.data_dir.or(below.data_dir),
+            database: self.database.or(below.database),
             listen: self.listen.or(below.listen),
             log: self.log.or(below.log),
             log_format: self.log_format.or(below.log_format),
@@ -161,6 +166,7 @@ impl Layer {
             service.schedule = Duration::from_secs(seconds);
         }
         let mut options = HostOptions::new(self.data_dir())
+            .with_database(self.database.clone())
             .with_master_key(self.master_key()?)
             .with_allow(self.allow.clone().unwrap_or_default())
             .with_folders(self.folders.clone().unwrap_or_default())
@@ -403,8 +409,27 @@ mod tests {
     }
 
     #[test]
-    fn the_master_key_is_not_shown() {
-        let environment = environment(&[("WRENCHTIME_MASTER_KEY", "canary")]);
+    fn a_mistake_beside_a_password_is_told_without_it() {
+        for text in [
+            "database = \"postgres://me:canary@host/db\" x",
+            "database = [\"canary\"]",
+            "database = \"\"\"\npostgres://me:canary@host/db\"\"\" x",
+        ] {
+            let file = file(text);
+            let error = Layer::load(Some(file.path()), &BTreeMap::new(), Layer::default());
+            let error = error.unwrap_err();
+            let shown = format!("{error:#} {error:?}");
+            assert!(!shown.contains("canary"), "{shown}");
+            assert!(shown.contains("has a mistake"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let environment = environment(&[
+            ("WRENCHTIME_MASTER_KEY", "canary"),
+            ("WRENCHTIME_DATABASE", "postgres://me:canary@host/db"),
+        ]);
         let config = Layer::load(None, &environment, Layer::default()).unwrap();
         assert!(!format!("{config:?}").contains("canary"));
     }

@@ -16,8 +16,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Error, Result};
+use anyhow::Result;
 use clap::{Parser, Subcommand};
+use secrecy::SecretString;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::{Directives, Layer, LogFormat};
 use crate::terminal::{Closed, say};
@@ -41,6 +46,10 @@ struct Global {
     /// Where everything is kept [default: ./wrenchtime-data].
     #[arg(long, global = true)]
     data_dir: Option<PathBuf>,
+    /// PostgreSQL database, as postgres://USER:PASSWORD@HOST:PORT/DATABASE [default: a file in the data directory]. Other
+    /// users of this machine see arguments: give a password in the environment or the configuration file.
+    #[arg(long, global = true, value_name = "URL")]
+    database: Option<SecretString>,
     /// What is logged: a level, or target=level,... [default: info for serve, warn else].
     #[arg(long, global = true)]
     log: Option<Directives>,
@@ -64,10 +73,12 @@ enum Command {
     Demo(command::demo::Arguments),
     /// Connect a customer's system and start its first sync.
     Connect(command::connect::Arguments),
-    /// List, show and end connections.
+    /// List, show, reauthorize and end connections.
     Connections(command::connections::Arguments),
     /// Sync a connection now.
     Sync(command::sync::Arguments),
+    /// List the rows of a connection that cannot be read or mapped, and why.
+    Quarantine(command::quarantine::Arguments),
     /// List the systems that can be connected, and what they ask for.
     Systems(command::systems::Arguments),
     /// Run a simulated system to build against.
@@ -98,13 +109,14 @@ fn run(arguments: Arguments) -> Result<()> {
     };
     let flags = Layer {
         data_dir: global.data_dir.clone(),
+        database: global.database.clone(),
         log: global.log.clone(),
         log_format: global.log_format,
         listen,
         ..Layer::default()
     };
     let config = Layer::load(global.config.as_deref(), &environment, flags)?;
-    start_logging(&config, matches!(command, Command::Serve { .. }))?;
+    start_logging(&config, matches!(command, Command::Serve { .. }));
     wrenchtime_egress::install_tls_provider();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -134,6 +146,7 @@ async fn dispatch(command: Command, setting: Setting) -> Result<()> {
         Command::Connect(arguments) => command::connect::run(arguments, &setting).await,
         Command::Connections(arguments) => command::connections::run(arguments, &setting).await,
         Command::Sync(arguments) => command::sync::run(arguments, &setting).await,
+        Command::Quarantine(arguments) => command::quarantine::run(arguments, &setting).await,
         Command::Systems(arguments) => command::systems::run(arguments, &setting).await,
         Command::Sandbox(arguments) => command::sandbox::run(arguments, &setting).await,
         Command::Openapi => {
@@ -145,18 +158,26 @@ async fn dispatch(command: Command, setting: Setting) -> Result<()> {
     }
 }
 
-fn start_logging(config: &Layer, is_service: bool) -> Result<()> {
-    let default = || if is_service { "info" } else { "warn" }.parse();
-    let directives = config.log.clone().map_or_else(default, Ok);
+fn start_logging(config: &Layer, is_service: bool) {
+    let usual = if is_service {
+        LevelFilter::INFO
+    } else {
+        LevelFilter::WARN
+    };
+    let directives = config.log.clone();
     let filter = directives
-        .and_then(|directives| directives.filter())
-        .map_err(Error::msg)?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .unwrap_or_else(|| Directives::down_to(usual))
+        .into_filter();
+    let lines = tracing_subscriber::fmt::layer()
+        // Told on the very stream that failed, it would end whoever logs: a full disk must not.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr);
-    match config.log_format.unwrap_or_default() {
-        LogFormat::Text => builder.with_ansi(false).init(),
-        LogFormat::Json => builder.json().init(),
-    }
-    Ok(())
+    let lines = match config.log_format.unwrap_or_default() {
+        LogFormat::Text => lines.with_ansi(false).boxed(),
+        LogFormat::Json => lines.json().boxed(),
+    };
+    tracing_subscriber::registry()
+        .with(filter)
+        .with(lines)
+        .init();
 }

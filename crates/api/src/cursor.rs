@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use wrenchtime_model::{ConnectionId, Resource, Timestamp};
-use wrenchtime_service::storage::{ListOrder, RecordFilter};
+use wrenchtime_service::storage::{ListOrder, QuarantinePosition, RecordFilter};
 
 use crate::problem::Problem;
 
@@ -35,6 +35,16 @@ pub(crate) struct ListCursor {
 pub(crate) struct IdCursor<T> {
     #[serde(rename = "a")]
     pub(crate) after: T,
+}
+
+/// Where the list of what is in quarantine goes on.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct QuarantineCursor {
+    #[serde(rename = "c")]
+    pub(crate) connection: ConnectionId,
+    #[serde(rename = "a")]
+    pub(crate) after: QuarantinePosition,
 }
 
 /// Writes a cursor.

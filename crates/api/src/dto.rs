@@ -1,6 +1,7 @@
 //! What requests and replies hold, beside records.
 
 mod connections;
+mod quarantine;
 mod syncs;
 mod webhooks;
 
@@ -9,6 +10,7 @@ use serde::Serialize;
 pub(crate) use self::connections::{
     ConnectionBody, ConnectionChangeBody, CreatedConnectionBody, NewConnectionBody, StatusBody,
 };
+pub(crate) use self::quarantine::QuarantinedRowBody;
 pub(crate) use self::syncs::{
     AcceptedSyncBody, NewSyncBody, RunBody, SyncRequestState, SyncStatusBody,
 };

@@ -207,6 +207,7 @@ fn schemas() -> Value {
     declare::<dto::RunBody>(&mut writing);
     declare::<dto::AcceptedSyncBody>(&mut writing);
     declare::<dto::SyncStatusBody>(&mut writing);
+    declare::<dto::QuarantinedRowBody>(&mut writing);
     declare::<dto::EndpointBody>(&mut writing);
     declare::<dto::CreatedEndpointBody>(&mut writing);
     declare::<dto::DeliveryBody>(&mut writing);
@@ -311,6 +312,7 @@ fn add_written_schemas(schemas: &mut Map<String, Value>) {
     for (list, item) in [
         ("ConnectionList", "Connection"),
         ("SyncRunList", "SyncRun"),
+        ("QuarantineList", "QuarantinedRow"),
         ("SystemList", "System"),
         ("WebhookEndpointList", "WebhookEndpoint"),
         ("WebhookDeliveryList", "WebhookDelivery"),

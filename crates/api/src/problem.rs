@@ -78,6 +78,8 @@ codes! {
     CredentialsRefused = "credentials_refused", UNPROCESSABLE_ENTITY, "The source refuses these credentials";
     /// The account that the credentials open may not do what is needed.
     SourcePermissionDenied = "source_permission_denied", UNPROCESSABLE_ENTITY, "The account lacks a permission at the source";
+    /// The settings open another account than the one that the connection reads.
+    AccountMismatch = "account_mismatch", UNPROCESSABLE_ENTITY, "The settings open another account";
     /// Something went wrong here. The request id finds it in the log.
     Internal = "internal", INTERNAL_SERVER_ERROR, "Something went wrong on our side";
     /// The source's answer was not understood.
@@ -213,6 +215,9 @@ impl From<Error> for Problem {
             Error::Source(source) => of_source(source),
             Error::NoConnection(_) => Self::no("connection"),
             Error::State { .. } => Self::new(Code::ConnectionState).with_detail(error.to_string()),
+            Error::AccountMismatch { .. } => {
+                Self::new(Code::AccountMismatch).with_detail(error.to_string())
+            }
             Error::Schedule { .. } => Self::new(Code::InvalidBody)
                 .with_detail(error.to_string())
                 .with_error("schedule_seconds", error.to_string()),

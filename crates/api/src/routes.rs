@@ -1,6 +1,7 @@
 //! Every route, by what it is about.
 
 mod connections;
+mod quarantine;
 mod records;
 mod service;
 mod syncs;
@@ -20,6 +21,7 @@ pub(crate) fn all() -> Vec<Route> {
     routes.extend(systems::routes());
     routes.extend(connections::routes());
     routes.extend(syncs::routes());
+    routes.extend(quarantine::routes());
     routes.extend(records::routes());
     routes.extend(webhooks::routes());
     routes

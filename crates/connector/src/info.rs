@@ -133,6 +133,10 @@ pub struct EntityInfo {
     /// How many keys one call of [`Connector::fetch`](crate::Connector::fetch) takes; nothing where rows cannot be
     /// fetched by key.
     pub fetch_limit: Option<u32>,
+    /// Other entities whose rows are joined into this one's documents so that these would be wrong while those are in
+    /// doubt: a row that is looked up there by name and not found, for example. They are read first, and this one is
+    /// held back in a run that cannot rely on them. Never the entity itself, never in a circle.
+    pub joins: Vec<EntityName>,
     /// Ways of reading it. At least one has [`Role::Listing`].
     pub streams: Vec<StreamInfo>,
 }
@@ -146,8 +150,16 @@ impl EntityInfo {
             class,
             key_order: KeyOrder::Text,
             fetch_limit: None,
+            joins: Vec::new(),
             streams: Vec::new(),
         }
+    }
+
+    /// Declares entities that are [joined](Self::joins) into this one's documents.
+    #[must_use]
+    pub fn with_joins(mut self, joins: impl IntoIterator<Item = EntityName>) -> Self {
+        self.joins.extend(joins);
+        self
     }
 
     /// Returns the stream that lists every row.

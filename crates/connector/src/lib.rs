@@ -9,6 +9,7 @@ mod info;
 mod mapper;
 mod page;
 mod settings;
+mod value;
 
 pub use connector::{Account, Connector};
 pub use context::{Context, Priority};
@@ -22,4 +23,5 @@ pub use info::{
 pub use mapper::{MapError, Mapped, Mapper, NamedFunction};
 pub use page::{Bound, Cursor, Items, Next, Page, PageRequest, RowIssue};
 pub use settings::{SettingField, SettingKind, Settings, SettingsError};
+pub use value::Value;
 pub use wrenchtime_clock::{Clock, ManualClock, SystemClock};

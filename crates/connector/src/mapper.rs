@@ -2,11 +2,10 @@
 
 use std::fmt;
 
-use serde_json::Value;
 use serde_json::value::RawValue;
 use wrenchtime_model::{ConnectionId, Facets, RecordId, Resource, Timestamp};
 
-use crate::{Document, RemoteKey};
+use crate::{Document, RemoteKey, Value};
 
 /// A pure function from one source document to its unified records.
 pub trait Mapper: fmt::Debug + Send + Sync + 'static {
@@ -81,8 +80,9 @@ impl std::error::Error for MapError {}
 pub struct NamedFunction {
     /// Its name in mapping files. Unique within the connector, and none of the mapping language's own.
     pub name: &'static str,
-    /// What it does: pure, from one value of a document to another; null for a value that counts as absent.
+    /// What it does: pure, from one value of a document to another; [`Value::Null`] leaves the field out. It is never
+    /// called with an absent value, and never panics.
     ///
-    /// Its error says what is wrong with the value, without the value.
-    pub apply: fn(&Value) -> Result<Value, String>,
+    /// Its error says what is wrong with the value, without the value. It becomes a data issue.
+    pub apply: for<'a> fn(&Value<'a>) -> Result<Value<'a>, String>,
 }

@@ -23,7 +23,7 @@ pub enum StartError {
     },
     /// There is data but no key to it.
     #[error(
-        "{path} is missing, but the data directory holds data sealed under it; put the file back, or give the key in WRENCHTIME_MASTER_KEY"
+        "{path} is missing, but there is data sealed under it; put the file back, or give the key in WRENCHTIME_MASTER_KEY"
     )]
     NoMasterKey {
         /// Where the key should be.

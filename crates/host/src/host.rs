@@ -13,12 +13,13 @@ use tracing::{error, info, warn};
 use wrenchtime_api::Limits;
 use wrenchtime_connector::{Clock, SystemClock};
 use wrenchtime_egress::{AllowRule, Policy};
+use wrenchtime_service::storage::ConnectionStore;
 use wrenchtime_service::{MasterKey, Options, Parts, Service, Vault};
-use wrenchtime_store::{SqliteOptions, SqliteStore};
 use wrenchtime_transport::{Runtime, RuntimeOptions};
 use wrenchtime_webhooks::{Dispatcher, DispatcherParts};
 
 use crate::StartError;
+use crate::database::Database;
 use crate::files::{
     LocalService, last_service, master_key, new_master_key, no_master_key, write_local_service,
 };
@@ -32,6 +33,9 @@ const DISPATCH_INTERVAL: Duration = Duration::from_secs(5);
 pub struct HostOptions {
     /// Where everything is kept. Made if there is none.
     pub data_dir: PathBuf,
+    /// The PostgreSQL database that keeps what is stored, as `postgres://user:password@host:port/database`; a file in the
+    /// data directory when absent. Keys and locks stay in the data directory.
+    pub database: Option<SecretString>,
     /// Where the API listens; port 0 takes a free one.
     pub listen: SocketAddr,
     /// What credentials are sealed under, as 64 hexadecimal digits; from `master.key` when absent.
@@ -51,6 +55,7 @@ impl HostOptions {
     pub fn new(data_dir: impl Into<PathBuf>) -> Self {
         Self {
             data_dir: data_dir.into(),
+            database: None,
             listen: SocketAddr::from(([127, 0, 0, 1], 8321)),
             master_key: None,
             allow: Vec::new(),
@@ -58,6 +63,13 @@ impl HostOptions {
             clock: Arc::new(SystemClock),
             service: Options::default(),
         }
+    }
+
+    /// Sets the PostgreSQL database that keeps what is stored.
+    #[must_use]
+    pub fn with_database(mut self, address: Option<SecretString>) -> Self {
+        self.database = address;
+        self
     }
 
     /// Sets where the API listens.
@@ -101,7 +113,7 @@ impl HostOptions {
 pub struct Host {
     address: SocketAddr,
     service: Service,
-    store: SqliteStore,
+    database: Database,
     first_key: Option<SecretString>,
     local: LocalService,
     stop_api: CancellationToken,
@@ -127,45 +139,47 @@ impl Host {
         let policy = Policy::allowing(options.allow.clone());
         let runtime = runtime(&options, &policy)?;
         let given = master_key(&options.data_dir, options.master_key.as_ref())?;
-        let store = SqliteStore::open(SqliteOptions::new(
+        let database = Database::open(
             &options.data_dir,
+            options.database.as_ref(),
             Arc::clone(&options.clock),
-        ))
+        )
         .await?;
         let lent = (policy, runtime);
         let started =
-            Self::start_on(&options, store.clone(), given, lent, (listener, address)).await;
+            Self::start_on(&options, database.clone(), given, lent, (listener, address)).await;
         if started.is_err() {
-            store.close().await;
+            database.close().await;
         }
         started
     }
 
     async fn start_on(
         options: &HostOptions,
-        store: SqliteStore,
+        database: Database,
         given: Option<MasterKey>,
         (policy, runtime): (Policy, Runtime),
         (listener, address): (TcpListener, SocketAddr),
     ) -> Result<Self, StartError> {
+        let stores = database.stores();
         let master_key = match given {
             Some(key) => key,
-            None => key_of_new_store(&options.data_dir, &store).await?,
+            None => key_of_new_store(&options.data_dir, &*stores.connections).await?,
         };
         let service = Service::open(Parts {
             systems: wrenchtime_catalog::systems(&runtime),
-            connections: Arc::new(store.clone()),
-            records: Arc::new(store.clone()),
-            deliveries: Arc::new(store.clone()),
-            sync: Arc::new(store.clone()),
+            connections: stores.connections,
+            records: stores.records,
+            deliveries: Arc::clone(&stores.deliveries),
+            sync: stores.sync,
             clock: Arc::clone(&options.clock),
             master_key,
             options: options.service.clone(),
         })
         .await?;
         let parts = DispatcherParts::new(
-            Arc::new(store.clone()),
-            Arc::new(store.clone()),
+            stores.events,
+            stores.deliveries,
             service.vault(),
             Arc::clone(&options.clock),
         );
@@ -187,7 +201,7 @@ impl Host {
         Ok(Self {
             address,
             service,
-            store,
+            database,
             first_key,
             local,
             stop_api,
@@ -233,7 +247,7 @@ impl Host {
                 warn!(%error, name, "a part of the service ended badly");
             }
         }
-        self.store.close().await;
+        self.database.close().await;
         info!("service stopped");
     }
 }
@@ -252,7 +266,10 @@ fn runtime(options: &HostOptions, policy: &Policy) -> Result<Runtime, StartError
 }
 
 /// Makes a key where nothing is sealed yet. Where something is, only the key that it was sealed under will do.
-async fn key_of_new_store(data_dir: &Path, store: &SqliteStore) -> Result<MasterKey, StartError> {
+async fn key_of_new_store(
+    data_dir: &Path,
+    store: &dyn ConnectionStore,
+) -> Result<MasterKey, StartError> {
     let is_initialised = Vault::is_initialised(store)
         .await
         .map_err(wrenchtime_service::Error::from)?;

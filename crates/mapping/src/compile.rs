@@ -14,11 +14,10 @@ use toml::{Table, Value};
 use wrenchtime_connector::{ConnectorInfo, EntityInfo, EntityName};
 use wrenchtime_model::Resource;
 
-use crate::Functions;
 use crate::fault::{CompileError, Faults, nearest};
-use crate::functions::Applied;
 use crate::rule::EntityMap;
 use crate::value_map::ValueMap;
+use crate::{Function, Functions};
 use keys::Keys;
 
 pub(crate) use source::is_currency;
@@ -189,7 +188,7 @@ impl Compiler<'_> {
         found
     }
 
-    fn function(&self, keys: &Keys<'_>, name: &str) -> Option<Applied> {
+    fn function(&self, keys: &Keys<'_>, name: &str) -> Option<Function> {
         let found = self.functions.get(name);
         if found.is_none() {
             let suggestion = nearest(name, self.functions.names());

@@ -3,5 +3,5 @@
 mod number;
 mod time;
 
-pub(crate) use number::{parse_decimal, push_decimal, whole_number};
+pub(crate) use number::{push_decimal, whole_number};
 pub(crate) use time::{Format, Moment, parse_iso};

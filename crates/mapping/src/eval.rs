@@ -7,10 +7,9 @@ mod structured;
 use std::ops::ControlFlow;
 
 use serde_json::value::RawValue;
-use wrenchtime_connector::{Document, MapError, Mapped, RemoteKey};
+use wrenchtime_connector::{Document, MapError, Mapped, RemoteKey, Value};
 use wrenchtime_model::{ConnectionId, Facets, RecordId, Timestamp};
 
-use crate::Value;
 use crate::path::Scope;
 use crate::rule::{Condition, EntityMap, Facet, Rule, Scalar, ScalarRule, Target};
 use issues::{Issues, Place};

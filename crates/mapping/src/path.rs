@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use crate::Value;
+use wrenchtime_connector::Value;
 
 /// A path, read once when a mapping is compiled.
 #[derive(Clone, PartialEq, Debug)]

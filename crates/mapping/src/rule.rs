@@ -7,8 +7,8 @@ use chrono::NaiveDate;
 use rust_decimal::Decimal;
 use wrenchtime_model::{IdentityClass, RecordId, Resource, Timestamp};
 
+use crate::Function;
 use crate::convert::Format;
-use crate::functions::Applied;
 use crate::path::Path;
 use crate::value_map::ValueMap;
 use crate::zone::ZoneRule;
@@ -88,7 +88,7 @@ pub(crate) enum ScalarRule {
 pub(crate) struct Source {
     /// The first one that finds something counts.
     pub(crate) paths: Vec<Path>,
-    pub(crate) apply: Vec<Applied>,
+    pub(crate) apply: Vec<Function>,
 }
 
 /// What a single value becomes.

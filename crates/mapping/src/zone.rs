@@ -73,7 +73,8 @@ fn in_zone(local: NaiveDateTime, zone: Tz) -> Result<DateTime<Utc>, NoInstant<'s
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Value;
+    use wrenchtime_connector::Value;
+
     use crate::convert::parse_iso;
 
     const BERLIN: Tz = Tz::Europe__Berlin;

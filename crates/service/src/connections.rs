@@ -15,10 +15,10 @@ use crate::runner::SyncOrder;
 use crate::secret::SecretKind;
 use crate::service::Core;
 use crate::storage::{
-    AuditEntry, ConnectionFilter, ConnectionToken, Disconnect, NewConnection, StoredAccount,
-    StoredConnection, Transition,
+    AuditEntry, ConnectionFilter, ConnectionToken, Disconnect, NewConnection, SealedSettings,
+    StoredAccount, StoredConnection, Transition,
 };
-use crate::{Actor, Error, Result, Service, State, Trigger};
+use crate::{Actor, Change, Error, Result, Service, State, Trigger};
 
 /// The shortest schedule.
 pub const SHORTEST_SCHEDULE: Duration = Duration::from_secs(60);
@@ -86,6 +86,16 @@ pub enum Schedule {
     OnDemand,
 }
 
+impl From<Account> for StoredAccount {
+    fn from(account: Account) -> Self {
+        Self {
+            identity: account.identity,
+            display_name: account.display_name,
+            server_version: account.server_version,
+        }
+    }
+}
+
 /// A connection that was just made.
 #[derive(Debug)]
 pub struct Connected {
@@ -119,11 +129,7 @@ impl Service {
             system: request.system,
             name: name.unwrap_or_else(|| account.display_name.clone()),
             state: State::Active,
-            account: StoredAccount {
-                identity: account.identity,
-                display_name: account.display_name,
-                server_version: account.server_version,
-            },
+            account: account.into(),
             sealed: core.vault.seal_settings(id, &settings)?,
             token: ConnectionToken {
                 id: Uuid::now_v7(),
@@ -228,6 +234,25 @@ impl Service {
     }
 }
 
+impl Change {
+    /// Returns what is told of this change of a connection.
+    pub(crate) fn event_of(
+        self,
+        connection: &StoredConnection,
+        reason: Option<&str>,
+    ) -> Option<LifecycleEvent> {
+        self.event.map(|event| LifecycleEvent {
+            event,
+            data: json!({
+                "system": connection.system,
+                "name": connection.name,
+                "state": self.to,
+                "reason": reason,
+            }),
+        })
+    }
+}
+
 impl Core {
     pub(crate) async fn connection(&self, id: ConnectionId) -> Result<StoredConnection> {
         self.connections
@@ -237,28 +262,25 @@ impl Core {
     }
 
     /// Moves a connection by a trigger, if it means something where the connection stands. Tells whether it did.
+    ///
+    /// What came of a run says something only about the settings that the run was made with: under others it moves
+    /// nothing.
     pub(crate) async fn apply(
         &self,
         id: ConnectionId,
         trigger: Trigger,
         reason: Option<&str>,
+        made_with: SealedSettings,
     ) -> Result<bool> {
         let connection = self.connection(id).await?;
         let Some(change) = connection.state.after(trigger) else {
             return Ok(false);
         };
-        let event = change.event.map(|event| LifecycleEvent {
-            event,
-            data: json!({
-                "system": connection.system,
-                "name": connection.name,
-                "state": change.to,
-                "reason": reason,
-            }),
-        });
+        let event = change.event_of(&connection, reason);
         let transition = Transition {
             id,
             expected: vec![connection.state],
+            sealed: Some(made_with),
             to: change.to,
             reason: reason.map(str::to_owned),
             event,
@@ -270,7 +292,11 @@ impl Core {
         Ok(self.connections.transition(transition).await?.is_some())
     }
 
-    async fn check(&self, connector: &dyn Connector, id: ConnectionId) -> Result<Account> {
+    pub(crate) async fn check(
+        &self,
+        connector: &dyn Connector,
+        id: ConnectionId,
+    ) -> Result<Account> {
         let timeout = TimeDelta::from_std(self.options.check_timeout).unwrap_or(TimeDelta::MAX);
         let deadline = self.clock.now().checked_add_signed(timeout);
         let mut cx = Context::new(id.to_string()).with_priority(Priority::Interactive);
@@ -278,7 +304,7 @@ impl Core {
         Ok(connector.check(&cx).await?)
     }
 
-    fn schedule(&self, schedule: Schedule) -> Result<Option<Duration>> {
+    pub(crate) fn schedule(&self, schedule: Schedule) -> Result<Option<Duration>> {
         match schedule {
             Schedule::Default => Ok(Some(self.options.schedule)),
             Schedule::OnDemand => Ok(None),

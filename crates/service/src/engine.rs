@@ -13,6 +13,8 @@ use wrenchtime_sync::{
     StorageError,
 };
 
+use crate::error::chain;
+
 /// One run to make.
 pub(crate) struct Job {
     pub(crate) connection: ConnectionId,
@@ -74,7 +76,30 @@ impl Syncs for EngineSyncs {
         request.accept_deletes = job.accept_deletes;
         request.cancel = job.cancel;
         request.progress = job.progress;
-        end_of(self.engine.run(request).await)
+        let connection = request.connection;
+        let result = self.engine.run(request).await;
+        tell_of_quarantine(connection, &result);
+        end_of(result)
+    }
+}
+
+/// Tells once for each run that rows were left out, and where each of them is told of.
+fn tell_of_quarantine(connection: ConnectionId, result: &Result<RunReport, RunError>) {
+    let report = match result {
+        Ok(report) => report,
+        Err(RunError::Source { report, .. }) => report.as_ref(),
+        Err(_) => return,
+    };
+    let counts = report.progress.resources.values();
+    let quarantined: u64 = counts.map(|counts| counts.quarantined).sum();
+    if quarantined > 0 {
+        tracing::warn!(
+            %connection,
+            run = %report.id,
+            quarantined,
+            "rows could not be read or mapped; `wrenchtime quarantine {connection}` and \
+             /v1/connections/{connection}/quarantine list them"
+        );
     }
 }
 
@@ -91,7 +116,23 @@ fn end_of(result: Result<RunReport, RunError>) -> RunEnd {
             _ => RunEnd::Failed(error.to_string()),
         },
         Err(RunError::Fenced(_) | RunError::Storage(StorageError::NoConnection(_))) => RunEnd::Lost,
-        Err(RunError::Storage(error)) => RunEnd::Store(error.to_string()),
+        Err(RunError::Storage(error)) => RunEnd::Store(chain(&error)),
         Err(error) => RunEnd::Failed(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stopped_the_store_is_named_once() {
+        let store = StorageError::Unavailable("database or disk is full (code 13)".into());
+        assert_eq!(
+            end_of(Err(RunError::Storage(store))),
+            RunEnd::Store(
+                "the store cannot be used: database or disk is full (code 13)".to_owned()
+            )
+        );
     }
 }

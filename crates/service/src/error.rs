@@ -44,6 +44,16 @@ pub enum Error {
         /// What was asked for.
         action: &'static str,
     },
+    /// The settings open another account than the one that the connection reads.
+    #[error(
+        "these settings open another account than {account:?}, which connection {id} reads; nothing was changed"
+    )]
+    AccountMismatch {
+        /// The connection.
+        id: ConnectionId,
+        /// What its account is called.
+        account: String,
+    },
     /// The schedule is shorter or longer than allowed.
     #[error("a schedule must be between {} and {} seconds, or 0 for on demand only", shortest.as_secs(), longest.as_secs())]
     Schedule {
@@ -98,6 +108,13 @@ impl From<VaultOpenError> for Error {
             VaultOpenError::Storage(error) => error.into(),
         }
     }
+}
+
+/// Returns an error's words with those of all that caused it, for the log.
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let words: Vec<String> = causes.map(ToString::to_string).collect();
+    words.join(": ")
 }
 
 fn list(names: &BTreeSet<String>) -> String {

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod connections;
+mod credentials;
 mod endpoints;
 mod engine;
 mod error;
@@ -16,6 +17,7 @@ mod syncs;
 mod vault;
 
 pub use connections::{Connect, Connected, LONGEST_SCHEDULE, SHORTEST_SCHEDULE, Schedule};
+pub use credentials::ConnectionChange;
 pub use endpoints::IssuedEndpoint;
 pub use error::{Error, Result};
 pub use keys::{IssuedKey, Principal};

@@ -146,6 +146,17 @@ impl Runner {
         }
     }
 
+    /// Leaves a connection's run under way after its last page, and lets the next go on there at once, with the
+    /// settings that are stored by now.
+    pub(crate) fn renew(self: &Arc<Self>, id: ConnectionId) {
+        self.attach(id, None);
+        let slot = self.slots().get(&id).cloned();
+        if let Some(slot) = slot {
+            slot.renew();
+        }
+        self.tell_of_events();
+    }
+
     pub(crate) fn request(&self, id: ConnectionId, order: SyncOrder) -> Result<SyncRequested> {
         let slot = self.slots().get(&id).cloned().ok_or(Error::NotRunning)?;
         Ok(slot.request(order))

@@ -149,13 +149,12 @@ impl Service {
         &self.core.clock
     }
 
-    /// Tells whether the store answers.
+    /// Tells whether the store answers and can be written.
     ///
     /// # Errors
-    /// When it does not.
+    /// When it does not, or cannot.
     pub async fn ready(&self) -> Result<()> {
-        self.core.connections.meta("ready").await?;
-        Ok(())
+        Ok(self.core.connections.ready().await?)
     }
 }
 

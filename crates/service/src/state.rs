@@ -59,10 +59,11 @@ impl State {
     /// Returns what this state becomes by a trigger, or nothing where the trigger means nothing in it.
     pub fn after(self, trigger: Trigger) -> Option<Change> {
         let (to, event) = match (self, trigger) {
-            (Self::Pending | Self::ReauthorizationRequired, Trigger::Authorized) => {
-                (Self::Active, Some(EventType::ConnectionOnline))
-            }
-            (Self::Offline, Trigger::Succeeded) => {
+            (
+                Self::Pending | Self::Offline | Self::ReauthorizationRequired,
+                Trigger::Authorized,
+            )
+            | (Self::Offline, Trigger::Succeeded) => {
                 (Self::Active, Some(EventType::ConnectionOnline))
             }
             (Self::Active, Trigger::Unreachable) => {

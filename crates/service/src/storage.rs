@@ -2,23 +2,38 @@
 //!
 //! No method hands out a transaction: each is atomic, and its argument carries all that must be atomic with it.
 
-use std::collections::BTreeMap;
+mod records;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
-use wrenchtime_connector::{StreamName, SystemName};
-use wrenchtime_model::{ConnectionId, Envelope, Event, RecordId, Resource, RunId, Timestamp};
+use wrenchtime_connector::SystemName;
+use wrenchtime_model::{ConnectionId, RunId, Timestamp};
 use wrenchtime_sync::{LifecycleEvent, RunState};
 
+pub use self::records::{
+    ChangesPage, ChangesQuery, GetQuery, ListOrder, ListPage, ListQuery, QuarantinePage,
+    QuarantinePosition, QuarantineQuery, QuarantinedRow, Range, RecordCounts, RecordFilter,
+    RecordReader, RowFault, StoredRecord, SyncSnapshot,
+};
 use crate::State;
 
 /// Keeps connections, keys, tokens and the audit log, and shows runs.
 #[async_trait]
 pub trait ConnectionStore: std::fmt::Debug + Send + Sync + 'static {
+    /// Tells whether values can be read, and written as well.
+    ///
+    /// # Behavior
+    /// - After a write that was not completed, whatever the reason, it fails until one can be completed.
+    ///
+    /// # Errors
+    /// [`StorageError::Unavailable`] when they cannot.
+    async fn ready(&self) -> Result<(), StorageError>;
+
     /// Returns the value kept under this name after storing `value` if there was none: the first caller's value stays.
     async fn meta_init(&self, name: &str, value: &[u8]) -> Result<Vec<u8>, StorageError>;
 
@@ -68,8 +83,8 @@ pub trait ConnectionStore: std::fmt::Debug + Send + Sync + 'static {
 
     /// Moves a connection to another state, with the event that tells of it and the audit entry.
     ///
-    /// Returns it as it is then, or nothing when it does not exist or stands in none of the expected states; nothing
-    /// was written then.
+    /// Returns it as it is then, or nothing when it does not exist, stands in none of the expected states, or has
+    /// other settings than the expected ones; nothing was written then.
     async fn transition(
         &self,
         transition: Transition,
@@ -87,6 +102,19 @@ pub trait ConnectionStore: std::fmt::Debug + Send + Sync + 'static {
     async fn disconnect(
         &self,
         disconnect: Disconnect,
+    ) -> Result<Option<StoredConnection>, StorageError>;
+
+    /// Gives a connection other credentials, with the state that they lead to, its event and the audit entry.
+    ///
+    /// # Behavior
+    /// - Settings, account, state, event, schedule and audit entries are one commit.
+    /// - Where [`NewCredentials::to`] is absent, state, reason and [`StoredConnection::state_since`] stay.
+    /// - Id, name, tokens, documents, records, checkpoints and runs stay.
+    /// - Nothing is returned, and nothing written, when the connection does not exist or stands in another state than
+    ///   the expected one.
+    async fn replace_credentials(
+        &self,
+        new: NewCredentials,
     ) -> Result<Option<StoredConnection>, StorageError>;
 
     /// Sets how often a connection is synced; nothing means on demand only. Tells whether there is such a connection
@@ -115,35 +143,6 @@ pub trait ConnectionStore: std::fmt::Debug + Send + Sync + 'static {
 
     /// Adds to the audit log. Nothing of it is ever changed.
     async fn audit(&self, entry: AuditEntry) -> Result<(), StorageError>;
-}
-
-/// Reads records and the change feed. Each call sees one snapshot.
-#[async_trait]
-pub trait RecordReader: std::fmt::Debug + Send + Sync + 'static {
-    /// Returns a page of a list.
-    ///
-    /// # Behavior
-    /// - Rows stand in the query's order, behind its position, no more than its limit; all filters must hold.
-    /// - [`ListPage::head`] is of the same snapshot as the rows.
-    ///
-    /// # Errors
-    /// [`StorageError::NoConnection`] when there is no such connection.
-    async fn list(&self, query: &ListQuery) -> Result<ListPage, StorageError>;
-
-    /// Returns a record, also a deleted one.
-    async fn get(&self, query: &GetQuery) -> Result<Option<StoredRecord>, StorageError>;
-
-    /// Returns a stretch of a connection's event log, in order of sequence.
-    ///
-    /// # Errors
-    /// [`StorageError::NoConnection`] when there is no such connection.
-    async fn changes(&self, query: &ChangesQuery) -> Result<ChangesPage, StorageError>;
-
-    /// Returns how far a connection's copy is.
-    ///
-    /// # Errors
-    /// [`StorageError::NoConnection`] when there is no such connection.
-    async fn sync_snapshot(&self, connection: ConnectionId) -> Result<SyncSnapshot, StorageError>;
 }
 
 /// Why a store did not do it. Nothing was written.
@@ -300,6 +299,8 @@ pub struct Transition {
     pub id: ConnectionId,
     /// The states in which it may stand now.
     pub expected: Vec<State>,
+    /// The settings that it must have now, where it is moved by what came of using them; any when absent.
+    pub sealed: Option<SealedSettings>,
     /// The state from now on.
     pub to: State,
     /// Why, in words for people.
@@ -308,6 +309,38 @@ pub struct Transition {
     pub event: Option<LifecycleEvent>,
     /// When.
     pub at: DateTime<Utc>,
+    /// Who did it.
+    pub audit: AuditEntry,
+}
+
+/// Other credentials of a connection, checked, for the same account.
+#[derive(Clone, PartialEq, Debug)]
+pub struct NewCredentials {
+    /// The connection.
+    pub id: ConnectionId,
+    /// The state in which it must stand now.
+    pub expected: State,
+    /// Its settings from now on.
+    pub sealed: SealedSettings,
+    /// Its account as it was told with them.
+    pub account: StoredAccount,
+    /// The state from now on, where it is another.
+    pub to: Option<State>,
+    /// What is written into the connection's event log.
+    pub event: Option<LifecycleEvent>,
+    /// How often it is synced from now on, where that changes as well.
+    pub schedule: Option<NewSchedule>,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Who did it.
+    pub audit: AuditEntry,
+}
+
+/// Another schedule of a connection.
+#[derive(Clone, PartialEq, Debug)]
+pub struct NewSchedule {
+    /// How often it is synced; nothing means on demand only. Whole seconds.
+    pub every: Option<Duration>,
     /// Who did it.
     pub audit: AuditEntry,
 }
@@ -325,170 +358,4 @@ pub struct Disconnect {
     pub at: DateTime<Utc>,
     /// Who did it.
     pub audit: AuditEntry,
-}
-
-/// A stretch of time or days.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Range<T> {
-    /// From this one on, itself included.
-    pub from: Option<T>,
-    /// Before this one, itself left out.
-    pub before: Option<T>,
-}
-
-impl<T> Default for Range<T> {
-    fn default() -> Self {
-        Self {
-            from: None,
-            before: None,
-        }
-    }
-}
-
-/// What the records of a list must be like. A record without the value that a filter looks at does not match it.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct RecordFilter {
-    /// When its content last changed here.
-    pub modified: Range<Timestamp>,
-    /// When it was first stored here.
-    pub created: Range<Timestamp>,
-    /// When the source says that it last changed.
-    pub remote_modified: Range<Timestamp>,
-    /// When the source says that it was made.
-    pub remote_created: Range<Timestamp>,
-    /// When it is due.
-    pub due: Range<Timestamp>,
-    /// When it was completed.
-    pub completed: Range<Timestamp>,
-    /// The day on which it was ordered.
-    pub order_date: Range<NaiveDate>,
-    /// The day on which it is to arrive.
-    pub delivery_date: Range<NaiveDate>,
-    /// The unified status is one of these; any when empty.
-    pub status: Vec<String>,
-    /// The asset that it is about.
-    pub asset_id: Option<RecordId>,
-    /// The source's key of it.
-    pub remote_id: Option<String>,
-}
-
-/// In which order a list stands, and where the page begins.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ListOrder {
-    /// By record id, behind this one.
-    Id(Option<RecordId>),
-    /// By sequence, behind this one.
-    Sequence(Option<u64>),
-}
-
-/// Asks for a page of a list.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ListQuery {
-    /// The connection.
-    pub connection: ConnectionId,
-    /// The resource.
-    pub resource: Resource,
-    /// What the records must be like.
-    pub filter: RecordFilter,
-    /// Records that are gone are listed as well.
-    pub include_deleted: bool,
-    /// Rows carry their source document.
-    pub include_raw: bool,
-    /// Order and position.
-    pub order: ListOrder,
-    /// How many rows at most; 1 to 500.
-    pub limit: u32,
-    /// The resource is complete once each of these streams has had a complete pass.
-    pub complete_when: Vec<StreamName>,
-}
-
-/// A page of a list.
-#[derive(Clone, PartialEq, Debug)]
-pub struct ListPage {
-    /// The records.
-    pub rows: Vec<StoredRecord>,
-    /// There are more behind the last.
-    pub more: bool,
-    /// The instant of the last event in the connection's log, or when the connection was made where there is none.
-    /// Whatever is committed after this snapshot has a later one.
-    pub head: Timestamp,
-    /// Each of [`ListQuery::complete_when`] has had a complete pass.
-    pub complete: bool,
-}
-
-/// A record as stored.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct StoredRecord {
-    /// Its resource.
-    pub resource: Resource,
-    /// Identity, times, place in the feed.
-    pub envelope: Envelope,
-    /// Its content: the text of one JSON object, as the mapper wrote it.
-    pub content: String,
-    /// The source document that it was made of, verbatim, where it was asked for and is kept.
-    pub raw: Option<String>,
-}
-
-/// Asks for one record.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct GetQuery {
-    /// The connection.
-    pub connection: ConnectionId,
-    /// The resource. A record of another resource is not found.
-    pub resource: Resource,
-    /// The record.
-    pub id: RecordId,
-    /// With its source document.
-    pub include_raw: bool,
-}
-
-/// Asks for a stretch of the event log.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct ChangesQuery {
-    /// The connection.
-    pub connection: ConnectionId,
-    /// Behind this sequence; 0 for the beginning.
-    pub after: u64,
-    /// How many entries at most; 1 to 500.
-    pub limit: u32,
-    /// Record changes carry the record as it is now.
-    pub include_records: bool,
-}
-
-/// A stretch of the event log.
-#[derive(Clone, PartialEq, Debug)]
-pub struct ChangesPage {
-    /// The entries.
-    pub entries: Vec<(Event, Option<StoredRecord>)>,
-    /// The last sequence of the log; 0 when it is empty.
-    pub head: u64,
-    /// There are more behind the last.
-    pub more: bool,
-    /// Tells this store's logs from those of any other, and from those before a backup was restored.
-    pub epoch: Uuid,
-}
-
-/// How far a connection's copy is.
-#[derive(Clone, PartialEq, Debug)]
-pub struct SyncSnapshot {
-    /// When each stream's last complete pass ended; streams that had none are left out.
-    pub completed: BTreeMap<StreamName, DateTime<Utc>>,
-    /// How many records there are, and how many of them are gone, by resource.
-    pub records: BTreeMap<Resource, RecordCounts>,
-    /// How many documents are in quarantine, by entity.
-    pub quarantined: BTreeMap<String, u64>,
-    /// As [`ListPage::head`].
-    pub head: Timestamp,
-    /// When the last run ended that was complete or partial.
-    pub last_success_at: Option<DateTime<Utc>>,
-}
-
-/// How many records a resource has.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct RecordCounts {
-    /// Those that are there.
-    pub live: u64,
-    /// Those that are gone and kept as tombstones.
-    pub deleted: u64,
 }

@@ -53,6 +53,110 @@ pub enum OpenError {
         /// The latest format that this release knows.
         known: u32,
     },
+    /// The address of a database is not understood.
+    #[error(
+        "the database's address is not understood: write postgres://USER:PASSWORD@HOST:PORT/DATABASE"
+    )]
+    Address,
+    /// The address of a database says something that nobody knows.
+    #[error("the database's address has a parameter {name:?} that is not known: known are {known}")]
+    Parameter {
+        /// The parameter.
+        name: String,
+        /// Those that are known.
+        known: String,
+    },
+    /// No server answers there.
+    #[error(
+        "the database {database} cannot be reached: see that PostgreSQL runs there and lets this machine in"
+    )]
+    Unreachable {
+        /// Database, server and user.
+        database: String,
+        /// What the system says.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The server does not let this user in.
+    #[error("the database {database} refuses this user: correct the user or the password")]
+    Unauthorized {
+        /// Database, server and user.
+        database: String,
+        /// What the server says.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The server has no such database.
+    #[error("the database {database} does not exist: create it or name another one")]
+    NoDatabase {
+        /// Database, server and user.
+        database: String,
+        /// What the server says.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The user may not make tables.
+    #[error(
+        "the database {database} does not let this user make its tables: grant CREATE on the database, or create the schema wrenchtime for this user"
+    )]
+    NotPermitted {
+        /// Database, server and user.
+        database: String,
+        /// What the server says.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The server's release is too old.
+    #[error(
+        "the server of the database {database} is PostgreSQL {found}, but {needed} or later is needed"
+    )]
+    OldServer {
+        /// Database, server and user.
+        database: String,
+        /// Its release.
+        found: u32,
+        /// The oldest release that will do.
+        needed: u32,
+    },
+    /// The database cannot keep every text.
+    #[error("the database {database} keeps text as {encoding}: create one with ENCODING 'UTF8'")]
+    Encoding {
+        /// Database, server and user.
+        database: String,
+        /// Its encoding.
+        encoding: String,
+    },
+    /// Another program's tables stand where ours would.
+    #[error(
+        "the schema {schema} of the database {database} belongs to another program: name another database"
+    )]
+    ForeignSchema {
+        /// Database, server and user.
+        database: String,
+        /// The schema.
+        schema: &'static str,
+    },
+    /// A newer release has written the database.
+    #[error(
+        "the database {database} was written by a newer release (format {found}, this one knows {known}): run that release or restore an older backup"
+    )]
+    NewerDatabase {
+        /// Database, server and user.
+        database: String,
+        /// Its format.
+        found: u32,
+        /// The latest format that this release knows.
+        known: u32,
+    },
+    /// The server did not do as it was told.
+    #[error("the database {database} cannot be opened")]
+    Server {
+        /// Database, server and user.
+        database: String,
+        /// What the server says.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The database did not do as it was told.
     #[error(
         "the database {path} cannot be opened: check the disk's space and the file's permissions"
@@ -75,8 +179,37 @@ pub(crate) enum Fault {
     NoConnection(ConnectionId),
     #[error("the store holds what cannot be read: {0}")]
     Corrupt(String),
-    #[error("the database refused")]
-    Sql(#[from] sqlx::Error),
+    /// No source: its words hold those of what it comes from, and a chain would say them twice.
+    #[error("{}", words(.0))]
+    Sql(sqlx::Error),
+}
+
+/// Says what the database said, without the driver's frame.
+fn words(error: &sqlx::Error) -> String {
+    match error.as_database_error() {
+        Some(said) => {
+            let code = said.code().unwrap_or_default();
+            format!("{} (code {code})", said.message())
+        }
+        None => error.to_string(),
+    }
+}
+
+impl From<sqlx::Error> for Fault {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+/// The database answered, and the answer is no row of ours.
+fn is_unreadable(error: &sqlx::Error) -> bool {
+    matches!(
+        error,
+        sqlx::Error::ColumnDecode { .. }
+            | sqlx::Error::ColumnIndexOutOfBounds { .. }
+            | sqlx::Error::Decode(_)
+            | sqlx::Error::TypeNotFound { .. }
+    )
 }
 
 impl From<Fault> for StorageError {
@@ -85,7 +218,8 @@ impl From<Fault> for StorageError {
             Fault::Fenced(connection) => Self::Fenced(connection),
             Fault::NoConnection(connection) => Self::NoConnection(connection),
             Fault::Corrupt(what) => Self::Corrupt(what),
-            Fault::Sql(source) => Self::Unavailable(Box::new(source)),
+            Fault::Sql(source) if is_unreadable(&source) => Self::Corrupt(source.to_string()),
+            Fault::Sql(_) => Self::Unavailable(Box::new(fault)),
         }
     }
 }
@@ -97,7 +231,8 @@ impl From<Fault> for wrenchtime_service::storage::StorageError {
                 Self::NoConnection(connection)
             }
             Fault::Corrupt(what) => Self::Corrupt(what),
-            Fault::Sql(source) => Self::Unavailable(Box::new(source)),
+            Fault::Sql(source) if is_unreadable(&source) => Self::Corrupt(source.to_string()),
+            Fault::Sql(_) => Self::Unavailable(Box::new(fault)),
         }
     }
 }

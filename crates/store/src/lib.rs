@@ -1,11 +1,15 @@
 #![doc = include_str!("../README.md")]
 
 mod codec;
+mod columns;
 mod error;
 mod lock;
+mod mark;
 mod page;
+mod postgres;
 mod record_json;
 mod sqlite;
 
 pub use error::OpenError;
+pub use postgres::{PostgresOptions, PostgresStore};
 pub use sqlite::{SqliteOptions, SqliteStore};

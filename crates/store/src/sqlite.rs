@@ -8,6 +8,7 @@ mod records;
 mod service;
 mod sync;
 mod webhooks;
+mod write;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -23,8 +24,9 @@ use crate::OpenError;
 use crate::error::Fault;
 use crate::lock::DirectoryLock;
 use mark::Mark;
+use write::{WriteTx, Writes};
 
-/// A transaction, reading or writing.
+/// A transaction that reads.
 type Tx = Transaction<'static, Sqlite>;
 
 /// How to open a store.
@@ -69,6 +71,7 @@ struct Inner {
     file: PathBuf,
     clock: Arc<dyn Clock>,
     writer: SqlitePool,
+    writes: Writes,
     readers: SqlitePool,
     mark: Mark,
     /// Dropped last, when nobody uses the file any more.
@@ -135,8 +138,8 @@ impl SqliteStore {
     }
 
     /// Begins a transaction that may write. There is one at a time.
-    async fn write(&self) -> Result<Tx, Fault> {
-        Ok(self.inner.writer.begin_with("BEGIN IMMEDIATE").await?)
+    async fn write(&self) -> Result<WriteTx, Fault> {
+        write::begin(self).await
     }
 
     /// Begins a transaction that reads one snapshot.

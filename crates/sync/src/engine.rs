@@ -62,7 +62,8 @@ pub struct RunRequest {
     pub mapper: Arc<dyn Mapper>,
     /// How much is read.
     pub mode: Mode,
-    /// Only these entities; all without it.
+    /// Only these entities and those that are [joined](wrenchtime_connector::EntityInfo::joins) into them, however
+    /// far off: without a look at these nobody would know whether to believe the others. All entities without it.
     pub entities: Option<Vec<EntityName>>,
     /// Listings are read although they are not due.
     pub include_listings: bool,

@@ -5,6 +5,7 @@ mod bound;
 pub mod decide;
 mod engine;
 mod fetch;
+mod joins;
 mod ledger;
 mod listing;
 mod memory;

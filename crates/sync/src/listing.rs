@@ -126,32 +126,65 @@ impl Comparison<'_> {
         pass: &Pass,
         state: &StreamState,
     ) -> Result<Verdict, Stop> {
-        let absence = Absence {
+        let absence = self.absence(pass);
+        let storage = &task.engine.storage;
+        let counts = storage
+            .count_missing(task.request.connection, &absence)
+            .await?;
+        let verdict = self.verdict(task, pass, counts).await;
+        if verdict == Verdict::Settled && counts.0 > 0 {
+            self.take_out(task, &absence, state).await?;
+        }
+        Ok(verdict)
+    }
+
+    /// Judges a complete pass in which absence proves nothing, for the sake of what its rows are joined into: by how
+    /// many of the stored rows it cannot have shown.
+    pub(crate) async fn judge(
+        &self,
+        task: &Task<'_>,
+        pass: &Pass,
+        deleted: u64,
+    ) -> Result<Verdict, Stop> {
+        let absence = self.absence(pass);
+        let storage = &task.engine.storage;
+        // All that was shown is stored by now, but for rows that could not be read.
+        let (_, stored) = storage
+            .count_missing(task.request.connection, &absence)
+            .await?;
+        let missing = stored.saturating_sub(pass.rows.saturating_sub(deleted));
+        Ok(self.verdict(task, pass, (missing, stored)).await)
+    }
+
+    fn absence(&self, pass: &Pass) -> Absence {
+        Absence {
             run: pass.run,
             entity: self.entity.name.clone(),
             by_seen: !self.stream.sorted,
             observation: pass.observation,
-        };
-        let storage = &task.engine.storage;
-        let (missing, stored) = storage
-            .count_missing(task.request.connection, &absence)
-            .await?;
+        }
+    }
+
+    async fn verdict(
+        &self,
+        task: &Task<'_>,
+        pass: &Pass,
+        (missing, stored): (u64, u64),
+    ) -> Verdict {
         let empty = pass.rows == 0 && stored > 0;
-        if (is_suspect(missing, stored) || empty) && !task.request.accept_deletes {
-            let missing = if empty { stored } else { missing };
-            self.complain(task, missing, stored).await;
-            return Ok(Verdict::Suspect);
+        if task.request.accept_deletes || !(is_suspect(missing, stored) || empty) {
+            return Verdict::Settled;
         }
-        if missing > 0 {
-            self.take_out(task, &absence, state).await?;
-        }
-        Ok(Verdict::Settled)
+        let missing = if empty { stored } else { missing };
+        self.complain(task, missing, stored).await;
+        Verdict::Suspect
     }
 
     async fn complain(&self, task: &Task<'_>, missing: u64, stored: u64) {
         let name = &self.stream.name;
         let words = format!(
-            "{missing} of {stored} stored rows were not listed, too many to believe: none was removed"
+            "{missing} of {stored} stored rows were not listed, too many to believe: none was removed. Look at the \
+             source; if they are gone indeed, sync again with `accept_deletes`"
         );
         let data = json!({
             "code": "suspect_run",

@@ -62,6 +62,8 @@ struct Reading<'a> {
     /// Something that the source has is not in the copy as it should be, or nobody knows: to hear that nothing changed
     /// would not be enough.
     flawed: bool,
+    /// How many rows were shown that bear a mark of deletion.
+    deleted: u64,
     /// Until when time was counted.
     counted: DateTime<Utc>,
     /// How many pages were committed.
@@ -80,11 +82,13 @@ impl<'a> Reading<'a> {
         let left = stored
             .pass
             .clone()
-            .filter(|pass| goes_on(task, stream, pass));
+            .filter(|pass| goes_on(task, (plan, stream), pass));
         let shows_absence = plan.shows_absence(stream);
         // Without a place to go on from, everything is read again, and what was there the first time may be gone.
-        let mut blind =
-            shows_absence && left.as_ref().is_some_and(|pass| starts_over(stream, pass));
+        let mut blind = shows_absence
+            && left
+                .as_ref()
+                .is_some_and(|pass| starts_over(task, (plan, stream), pass));
         let mut opened = None;
         if let Some(pass) = left.filter(|_| !blind) {
             let request = PageRequest::new(stream.name.clone())
@@ -114,7 +118,7 @@ impl<'a> Reading<'a> {
                 let page = task.read_page(request).await?;
                 let started_at = task.source_clock.at(begun);
                 let pass = Pass {
-                    blind,
+                    blind: blind || plan.reads_again(stream),
                     ..begun_by(task.run, started_at, observation, from)
                 };
                 (pass, page)
@@ -124,6 +128,7 @@ impl<'a> Reading<'a> {
             compares: shows_absence && pass.run == task.run,
             again,
             flawed,
+            deleted: 0,
             task,
             plan,
             stream,
@@ -167,24 +172,35 @@ impl<'a> Reading<'a> {
     async fn last_page(&mut self, read: Observed<Page>, token: Option<String>) -> Result<(), Stop> {
         let before = self.checkpoint();
         let content = self.take(read, true).await?;
-        if self.again {
-            return self.commit(self.left(), content).await;
-        }
-        if !self.compares || self.pass.blind {
-            let token = token.filter(|_| !self.pass.blind);
-            let state = self.ended(token);
+        let proves = self.compares && !self.pass.blind && !self.again;
+        if !proves && !self.plan.is_relied_on(self.stream) {
+            let state = self.after(token, Verdict::Settled);
             return self.commit(state, content).await;
         }
         // Until the rows that are gone are taken out, the last page counts as not yet read.
         self.commit(before.clone(), content).await?;
-        let verdict = self
-            .comparison()
-            .settle(self.task, &self.pass, &before)
-            .await?;
-        let state = self.ended(token.filter(|_| verdict == Verdict::Settled));
+        let (comparison, pass) = (self.comparison(), &self.pass);
+        let verdict = if proves {
+            comparison.settle(self.task, pass, &before).await?
+        } else {
+            comparison.judge(self.task, pass, self.deleted).await?
+        };
+        let state = self.after(token, verdict);
         let mut tally = Tally::new(&self.plan.entity);
         tally.seconds(self.elapsed());
         self.commit(state, Content::new(tally)).await
+    }
+
+    /// Where the stream stands after its last page.
+    fn after(&self, token: Option<String>, verdict: Verdict) -> StreamState {
+        if self.again {
+            return self.left();
+        }
+        let believed = verdict == Verdict::Settled;
+        StreamState {
+            suspect: !believed,
+            ..self.ended(token.filter(|_| believed && !self.pass.blind))
+        }
     }
 
     /// Ends a pass over a source that is as the stored token says.
@@ -280,6 +296,7 @@ impl<'a> Reading<'a> {
                 .filter_map(|row| row.changed_at.as_ref())
                 .collect(),
         };
+        self.deleted += count_deleted(&page.items);
         let mut latest = self.pass.largest.take();
         for time in times {
             if latest.as_ref().is_none_or(|latest| time.at > latest.at) {
@@ -352,6 +369,7 @@ impl<'a> Reading<'a> {
             bound: bound::after_pass(self.stream, stored, &self.pass, token),
             mapped_by: self.task.request.mapper.version().to_owned(),
             pass: None,
+            suspect: false,
             // The marks of another run's listing are lost, so one from the beginning is still due.
             completed_at: if is_whole {
                 Some(self.task.engine.clock.now())
@@ -394,15 +412,29 @@ fn begun_by(run: RunId, started_at: DateTime<Utc>, observation: i64, from: Optio
 }
 
 /// Tells whether this run goes on with a pass that was left.
-fn goes_on(task: &Task<'_>, stream: &StreamInfo, pass: &Pass) -> bool {
-    let from_elsewhere =
-        task.mode == Mode::Incremental || task.initial || stream.role == Role::Changes;
+fn goes_on(task: &Task<'_>, (plan, stream): (&EntityPlan, &StreamInfo), pass: &Pass) -> bool {
+    let from_elsewhere = match stream.role {
+        Role::Changes => true,
+        Role::Listing => {
+            task.initial || (task.mode == Mode::Incremental && !plan.is_relied_on(stream))
+        }
+    };
     pass.run == task.run || (from_elsewhere && pass.cursor.is_some())
 }
 
 /// Tells whether a pass that was left has to be read from its beginning again.
-fn starts_over(stream: &StreamInfo, pass: &Pass) -> bool {
-    !stream.sorted || (pass.blind && pass.cursor.is_none())
+fn starts_over(task: &Task<'_>, (plan, stream): (&EntityPlan, &StreamInfo), pass: &Pass) -> bool {
+    // What was shown before may be gone since, and others would take it for being there.
+    let relied_on = plan.is_relied_on(stream) && !task.initial;
+    !stream.sorted || relied_on || (pass.blind && pass.cursor.is_none())
+}
+
+fn count_deleted(items: &Items) -> u64 {
+    let deleted = match items {
+        Items::Documents(rows) => rows.iter().filter(|row| row.deleted).count(),
+        Items::Stubs(rows) => rows.iter().filter(|row| row.deleted).count(),
+    };
+    u64::try_from(deleted).unwrap_or(u64::MAX)
 }
 
 fn begins_at(task: &Task<'_>, stream: &StreamInfo, stored: &StreamState) -> Option<Bound> {

@@ -1,20 +1,21 @@
 //! Which streams a run reads, in which order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use wrenchtime_connector::{
-    ConnectorInfo, CursorKind, Deletes, EntityInfo, Role, StreamInfo, StreamName,
+    CursorKind, Deletes, EntityInfo, EntityName, Role, StreamInfo, StreamName,
 };
 
+use crate::joins;
 use crate::{Engine, Mode, RunRequest, RunState, StreamState};
 
 /// What a run reads.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    /// Entities that have something to read.
-    pub(crate) entities: Vec<EntityPlan>,
+    /// Entities that have something to read, what is joined in an earlier wave than what it is joined into.
+    pub(crate) waves: Vec<Vec<EntityPlan>>,
     /// Streams that an earlier process of this run has brought to their end.
     pub(crate) done: u32,
 }
@@ -31,6 +32,12 @@ pub(crate) struct EntityPlan {
     pub(crate) states: BTreeMap<StreamName, StreamState>,
     /// Streams of changes that get their first bound from the listing.
     pub(crate) unbounded: Vec<StreamInfo>,
+    /// It is joined into others, which are held back when it is in doubt.
+    relied_on: bool,
+    /// Streams that an earlier process of this run has brought to their end.
+    ended: Vec<StreamInfo>,
+    /// Those of them that are read once more. The run's marks are of the first time too.
+    again: BTreeSet<StreamName>,
 }
 
 impl Plan {
@@ -48,36 +55,68 @@ impl Plan {
             interval: engine.options.listing_interval,
             now: engine.clock.now(),
         };
-        let mut plan = Self {
-            entities: Vec::new(),
-            done: 0,
-        };
-        for entity in wanted(info, request) {
-            let mut next = EntityPlan::new(entity, run.mode, &due, &mut states);
-            if resumed {
-                let all = next.streams.len();
-                next.streams
-                    .retain(|stream| !ended_in(run, &next.states[&stream.name]));
-                plan.done += count(all - next.streams.len());
-            }
-            if !next.streams.is_empty() {
-                plan.entities.push(next);
-            }
+        let waves = joins::waves(info, request.entities.as_deref());
+        // Also by what this run does not read: a doubt lasts until a later one has settled it.
+        let relied_on: BTreeSet<&EntityName> =
+            info.entities.iter().flat_map(joins::joined).collect();
+        let ended_by = resumed.then_some(run);
+        let mut waves: Vec<Vec<EntityPlan>> = waves
+            .iter()
+            .map(|wave| {
+                let entities = wave.iter().map(|entity| {
+                    let joined = relied_on.contains(&entity.name);
+                    EntityPlan::new((entity, joined), (run.mode, ended_by), &due, &mut states)
+                });
+                entities.collect()
+            })
+            .collect();
+        look_again(&mut waves);
+        let ended = waves.iter().flatten().map(|entity| entity.ended.len());
+        let done = count(ended.sum());
+        for wave in &mut waves {
+            wave.retain(|entity| !entity.streams.is_empty());
         }
-        plan
+        Self { waves, done }
     }
 
     /// Returns how many streams are left to read.
     pub(crate) fn streams(&self) -> u32 {
-        let streams = self.entities.iter().map(|entity| entity.streams.len());
-        count(streams.sum())
+        count(self.left().count())
     }
+
+    /// Returns the streams that are left to read.
+    pub(crate) fn left(&self) -> impl Iterator<Item = &StreamInfo> {
+        let entities = self.waves.iter().flatten();
+        entities.flat_map(|entity| &entity.streams)
+    }
+}
+
+/// A run that was left may be gone on with much later: what others still rely on is looked at once more.
+fn look_again(waves: &mut [Vec<EntityPlan>]) {
+    let mut needed: BTreeSet<EntityName> = BTreeSet::new();
+    for entity in waves.iter_mut().rev().flatten() {
+        if needed.contains(&entity.entity.name) {
+            let (again, ended) = std::mem::take(&mut entity.ended)
+                .into_iter()
+                .partition(|stream| stream.role == Role::Listing);
+            entity.ended = ended;
+            entity.again = names(&again);
+            entity.streams.extend(again);
+        }
+        if !entity.streams.is_empty() {
+            needed.extend(joins::joined(&entity.entity).cloned());
+        }
+    }
+}
+
+fn names(streams: &[StreamInfo]) -> BTreeSet<StreamName> {
+    streams.iter().map(|stream| stream.name.clone()).collect()
 }
 
 impl EntityPlan {
     fn new(
-        entity: &EntityInfo,
-        mode: Mode,
+        (entity, relied_on): (&EntityInfo, bool),
+        (mode, ended_by): (Mode, Option<&RunState>),
         due: &Due,
         states: &mut BTreeMap<StreamName, StreamState>,
     ) -> Self {
@@ -105,20 +144,38 @@ impl EntityPlan {
             || listings
                 .iter()
                 .any(|stream| states[&stream.name].completed_at.is_none());
-        let listings = listings
-            .into_iter()
-            .filter(|stream| first || due.covers(stream, &states[&stream.name]));
-        let streams = if first || mode == Mode::Full {
+        let listings = listings.into_iter().filter(|stream| {
+            let state = &states[&stream.name];
+            first || due.covers(stream, state) || (relied_on && state.suspect)
+        });
+        let mut streams: Vec<_> = if first || mode == Mode::Full {
             listings.chain(changes).collect()
         } else {
             changes.into_iter().chain(listings).collect()
         };
+        let has_ended =
+            |stream: &StreamInfo| ended_by.is_some_and(|run| ended_in(run, &states[&stream.name]));
+        streams.retain(|stream| !has_ended(stream));
+        let ended = entity.streams.iter().filter(|stream| has_ended(stream));
         Self {
             entity: entity.clone(),
+            ended: ended.cloned().collect(),
+            again: BTreeSet::new(),
             streams,
             states,
             unbounded,
+            relied_on,
         }
+    }
+
+    /// Tells whether others are held back when this stream shows that rows are missing.
+    pub(crate) fn is_relied_on(&self, stream: &StreamInfo) -> bool {
+        self.relied_on && stream.role == Role::Listing
+    }
+
+    /// Tells whether this run has read the stream to its end before.
+    pub(crate) fn reads_again(&self, stream: &StreamInfo) -> bool {
+        self.again.contains(&stream.name)
     }
 
     /// Tells whether absence from this stream is how rows of the entity go.
@@ -128,18 +185,6 @@ impl EntityPlan {
         let first = self.entity.listing().map(|listing| &listing.name);
         by_absence && first == Some(&stream.name)
     }
-}
-
-fn wanted<'a>(
-    info: &'a ConnectorInfo,
-    request: &'a RunRequest,
-) -> impl Iterator<Item = &'a EntityInfo> {
-    info.entities.iter().filter(|entity| {
-        request
-            .entities
-            .as_ref()
-            .is_none_or(|names| names.contains(&entity.name))
-    })
 }
 
 struct Due {

@@ -176,6 +176,8 @@ pub struct StreamState {
     pub pass: Option<Pass>,
     /// When the last complete pass ended, by this machine's clock.
     pub completed_at: Option<DateTime<Utc>>,
+    /// In that pass too many rows were missing to believe it.
+    pub suspect: bool,
 }
 
 /// A pass over a stream, under way.

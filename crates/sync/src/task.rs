@@ -12,6 +12,7 @@ use wrenchtime_connector::{Context, EntityInfo, Error, ErrorKind, RowIssue, Sort
 use wrenchtime_model::RunId;
 
 use crate::bound::SourceClock;
+use crate::joins;
 use crate::ledger::{Ledger, Tally};
 use crate::pass;
 use crate::plan::{EntityPlan, Plan};
@@ -103,8 +104,7 @@ impl<'a> Task<'a> {
     ) -> Self {
         let stop = request.cancel.child_token();
         let mut ledger = Ledger::resume(&start.run, plan.done, plan.streams());
-        let left = plan.entities.iter().flat_map(|entity| &entity.streams);
-        for stream in left {
+        for stream in plan.left() {
             ledger.progress.faults.remove(stream.name.as_str());
         }
         Self {
@@ -135,10 +135,20 @@ impl<'a> Task<'a> {
 
     /// Reads everything that is planned. Returns what stopped the whole run, if anything did.
     pub(crate) async fn read(&self, plan: Plan) -> Option<Stop> {
+        for wave in plan.waves {
+            let halt = self.read_wave(wave).await;
+            if halt.is_some() {
+                return halt;
+            }
+        }
+        None
+    }
+
+    /// Reads entities side by side.
+    async fn read_wave(&self, wave: Vec<EntityPlan>) -> Option<Stop> {
         // Boxed, for the compiler cannot tell that futures of a borrowing closure may move between threads.
         type Reading<'r> = Pin<Box<dyn Future<Output = Result<(), Stop>> + Send + 'r>>;
-        let readings: Vec<Reading<'_>> = plan
-            .entities
+        let readings: Vec<Reading<'_>> = wave
             .into_iter()
             .map(|entity| Box::pin(self.read_entity(entity)) as Reading<'_>)
             .collect();
@@ -157,6 +167,13 @@ impl<'a> Task<'a> {
     }
 
     async fn read_entity(&self, mut plan: EntityPlan) -> Result<(), Stop> {
+        if let Some(doubt) = self.doubt(&plan.entity).await {
+            for stream in &plan.streams {
+                self.fault(&stream.name, doubt.clone()).await;
+            }
+            self.tell().await;
+            return Ok(());
+        }
         for stream in std::mem::take(&mut plan.streams) {
             match pass::read(self, &mut plan, &stream).await {
                 Ok(()) => {}
@@ -178,6 +195,18 @@ impl<'a> Task<'a> {
             self.tell().await;
         }
         Ok(())
+    }
+
+    /// Returns why an entity cannot be read in this run: something that is joined into it cannot be relied on.
+    async fn doubt(&self, entity: &EntityInfo) -> Option<String> {
+        let info = self.request.connector.info();
+        let ledger = self.ledger.lock().await;
+        joins::joined(entity).find_map(|name| {
+            let mut streams = info.entity(name)?.streams.iter();
+            let faults = &ledger.progress.faults;
+            let words = streams.find_map(|stream| faults.get(stream.name.as_str()))?;
+            Some(format!("held back until {name} can be relied on: {words}"))
+        })
     }
 
     /// Commits a page or a part of one.
@@ -234,12 +263,17 @@ impl<'a> Task<'a> {
 
     /// Notes something that makes the run partial and is to be told, without ending its stream.
     pub(crate) async fn complain(&self, stream: &StreamName, words: String, event: LifecycleEvent) {
-        tracing::warn!(stream = %stream, fault = %words, "stream is suspect");
-        self.ledger.lock().await.fault(stream, words, None);
+        self.fault(stream, words).await;
         self.events
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .push(event);
+    }
+
+    /// Notes what makes the run partial.
+    async fn fault(&self, stream: &StreamName, words: String) {
+        tracing::warn!(stream = %stream, fault = %words, "stream is in doubt");
+        self.ledger.lock().await.fault(stream, words, None);
     }
 
     async fn tell(&self) {

@@ -1,6 +1,7 @@
 //! The built program, started in a directory of its own.
 
 use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -8,13 +9,17 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{Api, until, until_within};
+use super::{Api, Database, until, until_within};
+
+/// How much of a log is read back, in bytes.
+const READ_BACK: u64 = 64 << 20;
 
 /// A directory with everything that one test's processes read and write.
 #[derive(Debug)]
 pub(crate) struct Home {
     folder: TempDir,
     starts: AtomicU32,
+    database: Option<Database>,
 }
 
 /// The program with its arguments, not started yet.
@@ -56,7 +61,33 @@ impl Home {
         Self {
             folder,
             starts: AtomicU32::new(0),
+            database: None,
         }
+    }
+
+    /// Returns a home whose processes keep what they store in a new database of a server.
+    #[cfg(feature = "test-postgres")]
+    pub(crate) async fn on_postgres() -> Self {
+        Self {
+            database: Some(Database::new().await),
+            ..Self::new()
+        }
+    }
+
+    /// Returns a home with a copy of all that is stored in this one, while no process runs here.
+    pub(crate) async fn twin(&self) -> Self {
+        let mut twin = Self::new();
+        copy(&self.data(), &twin.data());
+        if let Some(database) = &self.database {
+            twin.database = Some(database.copy().await);
+        }
+        twin
+    }
+
+    /// Returns the address of the database that this home's processes use.
+    #[cfg(feature = "test-postgres")]
+    pub(crate) fn database(&self) -> &str {
+        self.database.as_ref().unwrap().url()
     }
 
     /// Returns a path in this directory.
@@ -90,6 +121,9 @@ impl Home {
             .env("WRENCHTIME_ALLOW", "127.0.0.0/8")
             .env("WRENCHTIME_FOLDERS", self.folder.path())
             .stdin(Stdio::null());
+        if let Some(database) = &self.database {
+            command.env("WRENCHTIME_DATABASE", database.url());
+        }
         Invocation {
             command,
             stdout: self.path(&format!("{number}.out")),
@@ -151,6 +185,14 @@ impl Home {
     }
 }
 
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}
+
 fn collect(folder: &Path, files: &mut Vec<(PathBuf, Vec<u8>)>) {
     let Ok(entries) = fs::read_dir(folder) else {
         return;
@@ -174,6 +216,12 @@ impl Invocation {
 
     pub(crate) fn env_remove(mut self, name: &str) -> Self {
         self.command.env_remove(name);
+        self
+    }
+
+    /// Writes what goes to standard error into this file. It cannot be read back where it is a device.
+    pub(crate) fn log_to(mut self, file: &str) -> Self {
+        self.stderr = file.into();
         self
     }
 
@@ -224,7 +272,11 @@ impl Process {
     }
 
     pub(crate) fn stderr(&self) -> String {
-        fs::read_to_string(&self.stderr).unwrap()
+        // A device has no end.
+        let mut said = Vec::new();
+        let log = File::open(&self.stderr).unwrap();
+        log.take(READ_BACK).read_to_end(&mut said).unwrap();
+        String::from_utf8(said).unwrap()
     }
 }
 

@@ -72,7 +72,8 @@ async fn connect(arguments: Arguments, setting: &Setting, session: &Session) -> 
     super::sync::watch(setting, session, id, None).await
 }
 
-fn given(pairs: &[String]) -> Result<BTreeMap<String, String>> {
+/// Reads the settings that were given as arguments.
+pub(super) fn given(pairs: &[String]) -> Result<BTreeMap<String, String>> {
     let split = |pair: &String| {
         let (name, value) = pair
             .split_once('=')
@@ -84,7 +85,7 @@ fn given(pairs: &[String]) -> Result<BTreeMap<String, String>> {
 }
 
 /// Gathers a value for each field that the system declares.
-fn gather(
+pub(super) fn gather(
     system: &Value,
     mut given: BTreeMap<String, String>,
     setting: &Setting,

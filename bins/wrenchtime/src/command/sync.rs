@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use wrenchtime_connector::{Clock, SystemClock};
 
 use crate::Setting;
+use crate::command::quarantine;
 use crate::session::Session;
 use crate::terminal::{progress_line, run_in_words, say, table};
 
@@ -86,22 +87,24 @@ pub(crate) async fn watch(
         SystemClock.sleep(Duration::from_millis(200)).await;
     };
     line.finish_and_clear();
-    show(setting, &run)
-}
-
-fn show(setting: &Setting, run: &Value) -> Result<()> {
     if setting.json {
-        say(serde_json::to_string_pretty(run)?)?;
+        say(serde_json::to_string_pretty(&run)?)?;
     } else {
-        say(counts(run))?;
+        say(counts(&run))?;
+        quarantine::show_some(connection, session).await?;
         for (stream, fault) in run["faults"].as_object().into_iter().flatten() {
             eprintln!("{stream}: {}", fault.as_str().unwrap_or_default());
         }
     }
+    end(setting, &run)
+}
+
+/// Fails when the run did, and says what it means when it is partial.
+fn end(setting: &Setting, run: &Value) -> Result<()> {
     match run["outcome"].as_str().context("the run has no outcome")? {
         "complete" => Ok(()),
         "partial" if !setting.json => {
-            eprintln!("the run is partial: what could not be read is told above or in quarantine");
+            eprintln!("the run is partial: what could not be read is told above");
             Ok(())
         }
         "partial" => Ok(()),

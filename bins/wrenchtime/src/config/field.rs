@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use secrecy::SecretString;
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error, SeqAccess, Visitor};
 use wrenchtime_egress::AllowRule;
@@ -15,6 +16,16 @@ pub(super) fn data_dir<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Path
     one(from, "`data_dir` to be a path", |text| {
         value::path("data_dir", text)
     })
+}
+
+pub(super) fn database<'de, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Option<SecretString>, D::Error> {
+    one(
+        from,
+        "`database` to be an address, such as \"postgres://user@host/database\"",
+        |text| Ok(text.into()),
+    )
 }
 
 pub(super) fn listen<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SocketAddr>, D::Error> {

@@ -8,13 +8,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail};
 use clap::ValueEnum;
 use wrenchtime_egress::AllowRule;
+use wrenchtime_service::{LONGEST_SCHEDULE, SHORTEST_SCHEDULE};
 
 use super::LogFormat;
 
 /// More than any file that a person writes here.
 const LONGEST: u64 = 1 << 20;
-/// Seconds between two syncs.
-const INTERVAL: std::ops::RangeInclusive<i128> = 60..=86_400;
 
 /// How a text is read, or why it cannot be.
 pub(super) type ReadFn<T> = fn(&str) -> Result<T, String>;
@@ -65,16 +64,24 @@ pub(super) fn interval(text: &str) -> Result<u64, String> {
 pub(super) fn checked_interval(seconds: i128) -> Result<u64, String> {
     u64::try_from(seconds)
         .ok()
-        .filter(|_| INTERVAL.contains(&seconds))
+        .filter(|seconds| (shortest()..=longest()).contains(seconds))
         .ok_or_else(|| no_interval(&seconds.to_string()))
 }
 
 fn no_interval(given: &str) -> String {
     format!(
         "`sync_interval_seconds` is {given}, but must be a whole number from {} to {}",
-        INTERVAL.start(),
-        INTERVAL.end()
+        shortest(),
+        longest()
     )
+}
+
+fn shortest() -> u64 {
+    SHORTEST_SCHEDULE.as_secs()
+}
+
+fn longest() -> u64 {
+    LONGEST_SCHEDULE.as_secs()
 }
 
 /// Reads a list as one text with commas. An empty text is an empty list.

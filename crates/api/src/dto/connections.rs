@@ -141,11 +141,14 @@ impl From<Status> for StatusBody {
     }
 }
 
-/// A schedule to set.
+/// What to change of a connection, one of them or both.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "ConnectionChange")]
 pub(crate) struct ConnectionChangeBody {
+    /// Values of all the fields that the system asks for: of those before nothing is kept. They must open the account
+    /// that the connection reads. Kept sealed and never shown again.
+    pub(crate) settings: Option<BTreeMap<String, String>>,
     /// How often it is synced: 60 to 86400 seconds, or 0 for on demand only.
-    pub(crate) schedule_seconds: u64,
+    pub(crate) schedule_seconds: Option<u64>,
 }

@@ -1,4 +1,4 @@
-//! Connections: made, listed, ended.
+//! Connections: made, listed, changed, ended.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use secrecy::ExposeSecret;
 use wrenchtime_connector::{Settings, SystemName};
 use wrenchtime_model::ConnectionId;
 use wrenchtime_service::storage::ConnectionFilter;
-use wrenchtime_service::{Connect, Schedule, State};
+use wrenchtime_service::{Connect, ConnectionChange, Schedule, State};
 
 use super::{connection_id, cursor, limit, parse_body};
 use crate::cursor::{self as cursors, IdCursor};
@@ -72,9 +72,27 @@ fn one_routes() -> Vec<Route> {
             .with_path(connection_id())
             .answers_json("The connection.", "Connection"),
         Route::new(Method::PATCH, "/v1/connections/{connection_id}", change)
-            .named("connections", "update_connection", "Change a connection's schedule")
+            .named(
+                "connections",
+                "update_connection",
+                "Reauthorize a connection, or change its schedule",
+            )
+            .described(
+                "Other settings are checked with the source before anything is stored. They must open the account that \
+                 the connection reads; then reading goes on where it stopped. All that was asked for is changed, or \
+                 nothing.",
+            )
             .with_path(connection_id())
             .with_body("ConnectionChange", true)
+            .may_fail([
+                Code::InvalidSettings,
+                Code::CredentialsRefused,
+                Code::SourcePermissionDenied,
+                Code::AccountMismatch,
+                Code::ConnectionState,
+                Code::SourceUnavailable,
+                Code::SourceError,
+            ])
             .answers_json("The connection.", "Connection"),
         Route::new(Method::DELETE, "/v1/connections/{connection_id}", disconnect)
             .named("connections", "disconnect", "End a connection for good")
@@ -158,10 +176,18 @@ async fn get(call: Call) -> Result<Reply, Problem> {
 async fn change(call: Call) -> Result<Reply, Problem> {
     let body: ConnectionChangeBody = parse_body(&call.body)?;
     let id = call.connection().await?.id;
-    call.service
-        .set_schedule(id, schedule(body.schedule_seconds), &call.actor())
-        .await?;
-    let connection = call.service.connection(id).await?;
+    if body.settings.is_none() && body.schedule_seconds.is_none() {
+        let problem = Problem::new(Code::InvalidBody);
+        return Err(problem.with_detail("give settings, schedule_seconds or both"));
+    }
+    let mut change = ConnectionChange::default();
+    if let Some(settings) = body.settings {
+        change = change.with_settings(Settings::new(settings));
+    }
+    if let Some(seconds) = body.schedule_seconds {
+        change = change.with_schedule(schedule(seconds));
+    }
+    let connection = call.service.change(id, change, &call.actor()).await?;
     Reply::json(StatusCode::OK, &ConnectionBody::from(connection))
 }
 

@@ -17,7 +17,7 @@ pub(super) fn routes() -> Vec<Route> {
             .answers_json("It is.", "Health"),
         Route::new(Method::GET, "/readyz", readyz)
             .named("service", "get_readiness", "Does it answer requests?")
-            .described("Asks the store.")
+            .described("Asks the store, which must take writes too.")
             .for_access(Access::Public)
             .answers_json("It does.", "Health"),
         Route::new(Method::GET, "/openapi.json", document)

@@ -169,6 +169,48 @@ async fn refused_credentials_close_data_calls_and_leave_status_open() {
     assert_eq!(answer.status, StatusCode::OK);
     let answer = harness.post(&format!("{path}/syncs"), json!({})).await;
     assert_eq!(answer.code(), "connection_state");
+
+    let give = async |secret: &str, key: &str| {
+        let body = json!({
+            "settings": { "name": "Plant", "secret": secret },
+            "schedule_seconds": 60,
+        });
+        harness.call("PATCH", &path, key, Some(body)).await
+    };
+    let answer = give("changed", &token).await;
+    assert_eq!(answer.code(), "forbidden", "{}", answer.text);
+    let answer = give("wrong-hunter2", &harness.key).await;
+    assert_eq!(answer.code(), "credentials_refused", "{}", answer.text);
+    assert!(!answer.text.contains("hunter2"), "{}", answer.text);
+    harness.source.set_identity("another");
+    let answer = give("changed", &harness.key).await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(answer.code(), "account_mismatch", "{}", answer.text);
+    let before = harness.get(&path).await.json();
+    assert_eq!(before["state"], "reauthorization_required");
+    assert_eq!(before["schedule_seconds"], Value::Null);
+    harness.source.set_identity("memory-account");
+    let answer = give("changed", &harness.key).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+    assert_eq!(answer.json()["state"], "active");
+    assert_eq!(answer.json()["schedule_seconds"], 60);
+    let answer = harness.call("GET", "/v1/assets", &token, None).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+
+    for (body, code) in [
+        (json!({}), "invalid_body"),
+        (
+            json!({ "settings": { "secret": "changed" } }),
+            "invalid_settings",
+        ),
+        (json!({ "settings": "changed" }), "invalid_body"),
+    ] {
+        let answer = harness.call("PATCH", &path, &harness.key, Some(body)).await;
+        assert_eq!(answer.code(), code, "{}", answer.text);
+    }
+    harness.call("DELETE", &path, &harness.key, None).await;
+    let answer = give("changed", &harness.key).await;
+    assert_eq!(answer.code(), "connection_state", "{}", answer.text);
     harness.service.shutdown().await;
 }
 

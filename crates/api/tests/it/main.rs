@@ -8,6 +8,7 @@ mod harness;
 mod openapi;
 mod problems;
 mod promise;
+mod quarantine;
 mod records;
 mod server;
 mod webhooks;

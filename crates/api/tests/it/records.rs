@@ -318,6 +318,7 @@ async fn a_source_that_is_silent_leaves_its_data_readable_and_marked() {
     let transition = Transition {
         id: connection,
         expected: vec![State::Active],
+        sealed: None,
         to: State::Offline,
         reason: None,
         event: None,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use wrenchtime_connector::{ConnectorInfo, CursorKind, Role, SettingKind, Yields};
+use wrenchtime_connector::{ConnectorInfo, CursorKind, EntityInfo, Role, SettingKind, Yields};
 
 use crate::log::Log;
 use crate::reading::{Plan, context, whole};
@@ -54,6 +54,11 @@ pub async fn declarations_are_sane<H: Harness>() {
         }
     }
     check_names(info);
+    check_joins(info);
+    check_resources(info);
+}
+
+fn check_resources(info: &ConnectorInfo) {
     let declared: BTreeSet<_> = info
         .resources
         .iter()
@@ -68,6 +73,34 @@ pub async fn declarations_are_sane<H: Harness>() {
         declared, fed,
         "the resources declared are those that entities become"
     );
+}
+
+/// What is joined is there, and there is an order in which nothing is read before what is joined into it.
+fn check_joins(info: &ConnectorInfo) {
+    let mut left: Vec<&EntityInfo> = info.entities.iter().collect();
+    for entity in &left {
+        let joins: BTreeSet<_> = entity.joins.iter().collect();
+        assert_eq!(
+            joins.len(),
+            entity.joins.len(),
+            "{} joins an entity twice",
+            entity.name
+        );
+        for name in joins {
+            assert_ne!(*name, entity.name, "{name} joins itself");
+            assert!(
+                info.entity(name).is_some(),
+                "{} joins {name}, which is not declared",
+                entity.name
+            );
+        }
+    }
+    while !left.is_empty() {
+        let names: BTreeSet<_> = left.iter().map(|entity| &entity.name).collect();
+        let before = left.len();
+        left.retain(|entity| entity.joins.iter().any(|name| names.contains(name)));
+        assert!(left.len() < before, "joined in a circle: {names:?}");
+    }
 }
 
 fn check_names(info: &ConnectorInfo) {
@@ -185,5 +218,45 @@ pub async fn no_secret_shows_anywhere<H: Harness>() {
             "a canary is too short to be told from other text"
         );
         assert!(!told.contains(&canary), "a secret shows");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wrenchtime_connector::{EntityName, SystemName};
+    use wrenchtime_model::IdentityClass;
+
+    use super::*;
+
+    /// Says what is wrong with these joins, by entity.
+    fn complaint(joins: &[(&'static str, &[&'static str])]) -> Option<String> {
+        let mut info = ConnectorInfo::new(SystemName::from_static("x"), "X");
+        for (name, joined) in joins {
+            let class = IdentityClass::new(*name);
+            let entity = EntityInfo::new(EntityName::from_static(name), Vec::new(), class);
+            let joined = joined.iter().copied().map(EntityName::from_static);
+            info.entities.push(entity.with_joins(joined));
+        }
+        let caught = std::panic::catch_unwind(|| check_joins(&info)).err()?;
+        caught.downcast_ref::<String>().cloned()
+    }
+
+    #[test]
+    fn joins_lead_somewhere_and_never_in_a_circle() {
+        assert_eq!(
+            complaint(&[("a", &["b", "c"]), ("b", &["c"]), ("c", &[])]),
+            None
+        );
+        let check = |joins: &[(&'static str, &[&'static str])], expected: &str| {
+            let found = complaint(joins).unwrap();
+            assert!(found.contains(expected), "{found}");
+        };
+        check(&[("a", &["b"])], "a joins b, which is not declared");
+        check(&[("a", &["a"])], "a joins itself");
+        check(&[("a", &["b", "b"]), ("b", &[])], "a joins an entity twice");
+        check(
+            &[("a", &["b"]), ("b", &["c"]), ("c", &["b"])],
+            "joined in a circle",
+        );
     }
 }

@@ -1,9 +1,11 @@
 //! Functions of the default mapping, where data alone does not say it.
 
-use serde_json::{Map, Value};
-use wrenchtime_connector::NamedFunction;
+use wrenchtime_connector::{NamedFunction, Value};
 
 use crate::wire::parse_utc;
+
+/// What functions return: a value that borrows from the document, or what is wrong with the one given.
+type Made<'a> = Result<Value<'a>, String>;
 
 /// What Corrigo adds to the names of removed rows.
 const REMOVED_SUFFIX: &str = " (deleted)";
@@ -72,36 +74,37 @@ pub(crate) const FUNCTIONS: &[NamedFunction] = &[
 ];
 
 /// Work order to its status; `New, assigned` for a new one that somebody is responsible for.
-fn status(order: &Value) -> Result<Value, String> {
+fn status<'a>(order: &Value<'a>) -> Made<'a> {
     let status = text(&order["StatusId"]);
-    let assigned = order["Employee"]["Id"].as_i64().is_some_and(|id| id != 0);
+    let assigned = integer(&order["Employee"]["Id"]).is_some_and(|id| id != 0);
     Ok(match status {
         "" => Value::Null,
         "New" if assigned => "New, assigned".into(),
-        _ => status.into(),
+        _ => status.to_owned().into(),
     })
 }
 
 /// Work order to the time of its last action while that was its completion.
-fn completed_at(order: &Value) -> Result<Value, String> {
+fn completed_at<'a>(order: &Value<'a>) -> Made<'a> {
     let at = text(&order["LastActionDateUtc"]);
-    let is_time = parse_utc(at).is_some();
-    Ok(if is_time && order["StatusId"] == "Completed" {
-        at.into()
-    } else {
-        Value::Null
-    })
+    Ok(
+        if is(&order["StatusId"], "Completed") && parse_utc(at).is_some() {
+            at.to_owned().into()
+        } else {
+            Value::Null
+        },
+    )
 }
 
 /// Priority to the unified one, by its mark of emergency, else by the time within which work is due.
-fn urgency(priority: &Value) -> Result<Value, String> {
+fn urgency<'a>(priority: &Value<'a>) -> Made<'a> {
     const HOUR: i64 = 60;
     const DAY: i64 = 24 * HOUR;
-    if priority["IsEmergency"] == true {
+    if priority["IsEmergency"] == Value::Boolean(true) {
         return Ok("emergency".into());
     }
     Ok(
-        match priority["DueInMinutes"].as_i64().unwrap_or_default() {
+        match integer(&priority["DueInMinutes"]).unwrap_or_default() {
             i64::MIN..=0 => Value::Null,
             minutes if minutes <= DAY => "high".into(),
             minutes if minutes <= 7 * DAY => "medium".into(),
@@ -111,23 +114,31 @@ fn urgency(priority: &Value) -> Result<Value, String> {
 }
 
 /// A name without the mark of removed rows.
-fn name(name: &Value) -> Result<Value, String> {
-    let name = name.as_str().ok_or("not a text")?.trim();
-    Ok(name.strip_suffix(REMOVED_SUFFIX).unwrap_or(name).into())
+fn name<'a>(name: &Value<'a>) -> Made<'a> {
+    match name {
+        Value::Text(name) => Ok(without_mark(name).into()),
+        _ => Err("not a text".to_owned()),
+    }
+}
+
+fn without_mark(name: &str) -> String {
+    let name = name.trim();
+    let name = name.strip_suffix(REMOVED_SUFFIX).unwrap_or(name);
+    name.to_owned()
 }
 
 /// Employee to the person's full name, or the shown name where there is none.
-fn full_name(employee: &Value) -> Result<Value, String> {
+fn full_name<'a>(employee: &Value<'a>) -> Made<'a> {
     let parts = [text(&employee["FirstName"]), text(&employee["LastName"])];
     let full: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
     if full.is_empty() {
-        return name(&Value::from(text(&employee["DisplayAs"])));
+        return Ok(without_mark(text(&employee["DisplayAs"])).into());
     }
     Ok(full.join(" ").into())
 }
 
 /// Contact addresses to the first mail address, by the order of their kinds.
-fn mail(addresses: &Value) -> Result<Value, String> {
+fn mail<'a>(addresses: &Value<'a>) -> Made<'a> {
     contact(
         addresses,
         &[
@@ -143,7 +154,7 @@ fn mail(addresses: &Value) -> Result<Value, String> {
 }
 
 /// Contact addresses to the first phone number, by the order of their kinds.
-fn phone(addresses: &Value) -> Result<Value, String> {
+fn phone<'a>(addresses: &Value<'a>) -> Made<'a> {
     contact(
         addresses,
         &[
@@ -158,21 +169,21 @@ fn phone(addresses: &Value) -> Result<Value, String> {
     )
 }
 
-fn contact(addresses: &Value, kinds: &[&str]) -> Result<Value, String> {
-    let addresses = addresses.as_array().ok_or("not a list")?;
+fn contact<'a>(addresses: &Value<'a>, kinds: &[&str]) -> Made<'a> {
+    let addresses = addresses.as_list().ok_or("not a list")?;
     let found = kinds.iter().find_map(|kind| {
         let of_kind = addresses
             .iter()
-            .filter(|address| address["AddrTypeId"] == *kind);
+            .filter(|address| is(&address["AddrTypeId"], kind));
         of_kind
             .map(|address| text(&address["Address"]))
             .find(|address| !address.is_empty())
     });
-    Ok(found.map_or(Value::Null, Value::from))
+    Ok(found.map_or(Value::Null, |text| text.to_owned().into()))
 }
 
 /// Address to its lines of street.
-fn street(address: &Value) -> Result<Value, String> {
+fn street<'a>(address: &Value<'a>) -> Made<'a> {
     let lines = [text(&address["Street"]), text(&address["Street2"])];
     let lines: Vec<&str> = lines.into_iter().filter(|line| !line.is_empty()).collect();
     Ok(if lines.is_empty() {
@@ -183,8 +194,8 @@ fn street(address: &Value) -> Result<Value, String> {
 }
 
 /// A currency, unless it is the member that stands for none.
-fn currency(currency: &Value) -> Result<Value, String> {
-    Ok(if currency == "Unknown" {
+fn currency<'a>(currency: &Value<'a>) -> Made<'a> {
+    Ok(if is(currency, "Unknown") {
         Value::Null
     } else {
         currency.clone()
@@ -192,8 +203,8 @@ fn currency(currency: &Value) -> Result<Value, String> {
 }
 
 /// Assignment to its employee, unless that is the one responsible.
-fn further_assignee(assignment: &Value) -> Result<Value, String> {
-    Ok(if assignment["IsPrimary"] == true {
+fn further_assignee<'a>(assignment: &Value<'a>) -> Made<'a> {
+    Ok(if assignment["IsPrimary"] == Value::Boolean(true) {
         Value::Null
     } else {
         assignment["EmployeeId"].clone()
@@ -201,80 +212,98 @@ fn further_assignee(assignment: &Value) -> Result<Value, String> {
 }
 
 /// Attributes to who made the asset. Attributes are named by each company; these are common names.
-fn make(attributes: &Value) -> Result<Value, String> {
+fn make<'a>(attributes: &Value<'a>) -> Made<'a> {
     attribute(attributes, &["Manufacturer", "Make", "Brand"])
 }
 
 /// Attributes to the maker's model.
-fn model(attributes: &Value) -> Result<Value, String> {
+fn model<'a>(attributes: &Value<'a>) -> Made<'a> {
     attribute(attributes, &["Model", "Model Number", "Model No"])
 }
 
 /// Attributes to the day of installation, where it is one that can be read.
-fn installed_on(attributes: &Value) -> Result<Value, String> {
+fn installed_on<'a>(attributes: &Value<'a>) -> Made<'a> {
     attribute(
         attributes,
         &["Install Date", "Installation Date", "Installed"],
     )
 }
 
-fn attribute(attributes: &Value, names: &[&str]) -> Result<Value, String> {
-    let attributes = attributes.as_array().ok_or("not a list")?;
+fn attribute<'a>(attributes: &Value<'a>, names: &[&str]) -> Made<'a> {
+    let attributes = attributes.as_list().ok_or("not a list")?;
     let found = names.iter().find_map(|name| {
-        let named =
-            |attribute: &&Value| text(&attribute["Descriptor"]["Name"]).eq_ignore_ascii_case(name);
+        let named = |attribute: &&Value<'_>| {
+            text(&attribute["Descriptor"]["Name"]).eq_ignore_ascii_case(name)
+        };
         attributes
             .iter()
             .filter(named)
             .map(|attribute| text(&attribute["Value"]))
             .find(|value| !value.is_empty())
     });
-    Ok(found.map_or(Value::Null, Value::from))
+    Ok(found.map_or(Value::Null, |text| text.to_owned().into()))
 }
 
 /// Row to its custom fields by name.
-fn custom_fields(row: &Value) -> Result<Value, String> {
+fn custom_fields<'a>(row: &Value<'a>) -> Made<'a> {
     Ok(by_name(&row["CustomFields"]))
 }
 
 /// Row to its attributes by name.
-fn attributes(row: &Value) -> Result<Value, String> {
+fn attributes<'a>(row: &Value<'a>) -> Made<'a> {
     Ok(by_name(&row["Attributes"]))
 }
 
-fn by_name(fields: &Value) -> Value {
-    let fields = fields.as_array().into_iter().flatten();
+fn by_name<'a>(fields: &Value<'a>) -> Value<'a> {
+    let fields = fields.as_list().into_iter().flatten();
     let named = fields.filter_map(|field| {
         let (name, value) = (text(&field["Descriptor"]["Name"]), text(&field["Value"]));
-        (!name.is_empty() && !value.is_empty()).then(|| (name.to_owned(), Value::from(value)))
+        (!name.is_empty() && !value.is_empty())
+            .then(|| (name.to_owned().into(), value.to_owned().into()))
     });
-    let named: Map<String, Value> = named.collect();
+    let named: Vec<_> = named.collect();
     if named.is_empty() {
         Value::Null
     } else {
-        named.into()
+        Value::Object(named)
     }
 }
 
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_default().trim()
+/// Text without blanks around it; empty for everything that is none.
+fn text<'v>(value: &'v Value<'_>) -> &'v str {
+    match value {
+        Value::Text(text) => text.trim(),
+        _ => "",
+    }
+}
+
+fn is(value: &Value<'_>, text: &str) -> bool {
+    matches!(value, Value::Text(own) if own == text)
+}
+
+fn integer(value: &Value<'_>) -> Option<i64> {
+    match value {
+        Value::Number(digits) => digits.parse().ok(),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value as Json, json};
 
     use super::*;
 
     #[track_caller]
-    fn check(function: &str, value: &Value, expected: &Value) {
+    fn check(function: &str, value: &Json, expected: &Json) {
         let function = FUNCTIONS
             .iter()
             .find(|known| known.name == function)
             .unwrap();
+        let [value, expected] = [value, expected].map(Json::to_string);
         assert_eq!(
-            (function.apply)(value).as_ref(),
-            Ok(expected),
+            (function.apply)(&Value::parse(&value).unwrap()),
+            Ok(Value::parse(&expected).unwrap()),
             "{} of {value}",
             function.name
         );
@@ -293,7 +322,7 @@ mod tests {
             &order("Petrified", 5),
             &json!("Petrified"),
         );
-        check("corrigo_status", &json!({}), &Value::Null);
+        check("corrigo_status", &json!({}), &Json::Null);
     }
 
     #[test]
@@ -307,12 +336,12 @@ mod tests {
         check(
             "corrigo_completed_at",
             &order("Open", "2031-05-01T09:30:00"),
-            &Value::Null,
+            &Json::Null,
         );
         check(
             "corrigo_completed_at",
             &order("Completed", "1753-01-01T00:00:00"),
-            &Value::Null,
+            &Json::Null,
         );
     }
 
@@ -327,7 +356,7 @@ mod tests {
         check("corrigo_urgency", &due(1440), &json!("high"));
         check("corrigo_urgency", &due(1441), &json!("medium"));
         check("corrigo_urgency", &due(43200), &json!("low"));
-        check("corrigo_urgency", &due(0), &Value::Null);
+        check("corrigo_urgency", &due(0), &Json::Null);
     }
 
     #[test]
@@ -363,7 +392,7 @@ mod tests {
         ]);
         check("corrigo_mail", &addresses, &json!("b@example.test"));
         check("corrigo_phone", &addresses, &json!("555-0101"));
-        check("corrigo_phone", &json!([]), &Value::Null);
+        check("corrigo_phone", &json!([]), &Json::Null);
     }
 
     #[test]
@@ -371,7 +400,7 @@ mod tests {
         check(
             "corrigo_further_assignee",
             &json!({"IsPrimary": true, "EmployeeId": 4}),
-            &Value::Null,
+            &Json::Null,
         );
         check(
             "corrigo_further_assignee",
@@ -387,12 +416,12 @@ mod tests {
             {"Descriptor": {"Name": "Install Date"}, "Value": ""},
         ]);
         check("corrigo_make", &fields, &json!("Norden"));
-        check("corrigo_installed_on", &fields, &Value::Null);
+        check("corrigo_installed_on", &fields, &Json::Null);
         check(
             "corrigo_attributes",
             &json!({"Attributes": fields}),
             &json!({"make": "Norden"}),
         );
-        check("corrigo_custom_fields", &json!({}), &Value::Null);
+        check("corrigo_custom_fields", &json!({}), &Json::Null);
     }
 }

@@ -4,12 +4,20 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use crate::profile::{Cell, Entity, Formats, Table};
+use crate::lookup::Answer;
+use crate::profile::{Cell, Entity, Formats, Lookup, Table};
 use crate::snapshot::{Snapshot, compared};
 
 /// A JSON object, its members in the profile's order, without blank ones.
 #[derive(Default, Debug)]
 pub(crate) struct Body<'a>(Vec<(&'a str, Member<'a>)>);
+
+/// A lookup that cannot be answered, and why.
+#[derive(Debug)]
+pub(crate) struct Unknown<'a> {
+    pub(crate) lookup: &'a Lookup,
+    pub(crate) reason: String,
+}
 
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
@@ -20,20 +28,23 @@ enum Member<'a> {
 }
 
 impl<'a> Body<'a> {
-    /// Makes the body of an entity's row.
+    /// Makes the body of an entity's row, unless nobody knows what a lookup means.
     pub(crate) fn of(
         entity: &'a Entity,
         cells: &[Option<&'a str>],
         snapshot: &'a Snapshot,
         formats: &Formats,
-    ) -> Self {
+    ) -> Result<Self, Unknown<'a>> {
         let mut body = Self::default();
         body.columns(&entity.table, cells, formats);
         for (index, lookup) in entity.lookups.iter().enumerate() {
-            // Names are typed by hand: case does not tell them apart.
-            let wanted = compared(cells, &lookup.own).map(|text| text.to_lowercase());
-            if let Some(key) = wanted.and_then(|wanted| snapshot.looked_up(index, &wanted)) {
-                body.0.push((&lookup.field, Member::Text(key.as_str())));
+            let Some(wanted) = compared(cells, &lookup.own) else {
+                continue;
+            };
+            match snapshot.looked_up(index, &wanted) {
+                Answer::Key(key) => body.0.push((&lookup.field, Member::Text(key.as_str()))),
+                Answer::Nothing => {}
+                Answer::Unknown(reason) => return Err(Unknown { lookup, reason }),
             }
         }
         for codes in &entity.codes {
@@ -48,7 +59,7 @@ impl<'a> Body<'a> {
                 body.0.push((&lines.field, Member::Lines(found)));
             }
         }
-        body
+        Ok(body)
     }
 
     /// Adds the columns of a table.

@@ -1,5 +1,6 @@
 //! Settings, declarations, and connectors made from them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono_tz::Tz;
@@ -25,8 +26,10 @@ pub struct ExpressMaintenanceFactory {
 impl ExpressMaintenanceFactory {
     /// Makes a factory whose connectors read files and tell the time by this runtime.
     pub fn new(runtime: Runtime) -> Self {
+        let profile = Profile::parse(Profile::DEFAULT)
+            .expect("the default profile is part of the program, and its tests read it");
         Self {
-            info: info(&EntityKind::ALL),
+            info: info(&profile),
             runtime,
         }
     }
@@ -65,10 +68,9 @@ impl Factory for ExpressMaintenanceFactory {
             }
             None => profile,
         };
-        let kinds: Vec<EntityKind> = profile.entities.keys().copied().collect();
         let (runtime, folder) = (self.runtime.clone(), folder.trim().to_owned());
         Ok(Arc::new(ExpressMaintenance::new(
-            info(&kinds),
+            info(&profile),
             runtime,
             folder,
             profile,
@@ -85,13 +87,13 @@ fn invalid(field: &str, message: impl Into<String>) -> Error {
     .at("express-maintenance", "connect")
 }
 
-fn info(kinds: &[EntityKind]) -> ConnectorInfo {
+fn info(profile: &Profile) -> ConnectorInfo {
     let system = SystemName::from_static("express-maintenance");
     let mut info = ConnectorInfo::new(system, "Express Maintenance");
     info.hosting = Hosting::OnPremises;
     info.settings = settings();
-    for &kind in kinds {
-        info.entities.push(entity(kind));
+    for (&kind, read) in &profile.entities {
+        info.entities.push(entity(kind, &read.others(kind)));
         info.resources
             .push(ResourceInfo::read_only(kind.resource()));
     }
@@ -124,7 +126,7 @@ fn settings() -> Vec<SettingField> {
     ]
 }
 
-fn entity(kind: EntityKind) -> EntityInfo {
+fn entity(kind: EntityKind, joined: &BTreeSet<EntityKind>) -> EntityInfo {
     let class = IdentityClass::new(kind.resource().name());
     let name = EntityName::from_static(kind.name());
     let mut entity = EntityInfo::new(name, vec![kind.resource()], class);
@@ -132,5 +134,8 @@ fn entity(kind: EntityKind) -> EntityInfo {
     stream.cursor = CursorKind::Token;
     stream.sorted = false;
     entity.streams = vec![stream];
-    entity
+    let joined = joined
+        .iter()
+        .map(|kind| EntityName::from_static(kind.name()));
+    entity.with_joins(joined)
 }

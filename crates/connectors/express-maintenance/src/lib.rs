@@ -4,6 +4,7 @@ mod body;
 mod connector;
 mod factory;
 mod fault;
+mod lookup;
 mod page;
 mod profile;
 mod rows;

@@ -7,7 +7,7 @@ use wrenchtime_connector::{
     Bound, Cursor, Document, EntityName, Items, Next, Page, PageRequest, RowIssue,
 };
 
-use crate::body::Body;
+use crate::body::{Body, Unknown};
 use crate::fault::Fault;
 use crate::profile::EntityKind;
 use crate::rows::Place;
@@ -149,7 +149,13 @@ fn document(
     {
         return Err(Box::new(reading.duplicate(key, &entity.key, *first)));
     }
-    let body = Body::of(entity, &cells, snapshot, &survey.profile.formats);
+    let body = match Body::of(entity, &cells, snapshot, &survey.profile.formats) {
+        Ok(body) => body,
+        // A document without the reference would say that there is none.
+        Err(Unknown { lookup, reason }) => {
+            return Err(Box::new(reading.unusable(key, &lookup.own, reason)));
+        }
+    };
     Ok(Document::new(
         EntityName::from_static(kind.name()),
         key,

@@ -4,7 +4,7 @@ mod cell;
 mod text;
 mod validate;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -161,6 +161,14 @@ pub(crate) struct Entity {
     pub(crate) lookups: Vec<Lookup>,
     pub(crate) codes: Vec<Codes>,
     pub(crate) lines: Vec<Lines>,
+}
+
+impl Entity {
+    /// Returns the other entities that rows of this one, which is of this kind, are looked up in.
+    pub(crate) fn others(&self, kind: EntityKind) -> BTreeSet<EntityKind> {
+        let targets = self.lookups.iter().map(|lookup| lookup.target);
+        targets.filter(|target| *target != kind).collect()
+    }
 }
 
 /// A field that holds the key of the one row of another entity whose fields equal these.

@@ -14,11 +14,12 @@ use wrenchtime_transport::Folder;
 
 use crate::body::Body;
 use crate::fault::{Fault, Unsettled, Written};
+use crate::lookup::{Answer, Index};
 use crate::profile::{Entity, EntityKind, Lines, Lookup, Profile};
 use crate::table::{Reading, open};
 
 /// Raised when the same files give other documents than before.
-const READER_VERSION: &str = "express-maintenance 1";
+const READER_VERSION: &str = "express-maintenance 3";
 
 /// How many rows are read between two looks at whether anybody still waits.
 const LOOK_EVERY: u64 = 1000;
@@ -55,8 +56,8 @@ pub(crate) struct Snapshot {
     pub(crate) total: u64,
     /// Where keys that stand in several rows stand first.
     pub(crate) duplicates: HashMap<RemoteKey, u64>,
-    /// For each lookup the keys found, by what is compared; nothing for what several rows have.
-    lookups: Vec<HashMap<String, Option<RemoteKey>>>,
+    /// For each lookup the rows of the other file.
+    lookups: Vec<Index>,
     /// For each kind of lines the lines, by what is compared.
     lines: Vec<HashMap<String, Vec<Box<RawValue>>>>,
     /// Lines that could not be read.
@@ -70,9 +71,10 @@ pub(crate) struct Snapshot {
 struct Stamp(u64, Option<SystemTime>);
 
 impl Snapshot {
-    /// Returns the key of the other row that a lookup means.
-    pub(crate) fn looked_up(&self, index: usize, wanted: &str) -> Option<&RemoteKey> {
-        self.lookups.get(index)?.get(wanted)?.as_ref()
+    /// Returns the other row that a lookup means.
+    pub(crate) fn looked_up(&self, index: usize, wanted: &str) -> Answer<'_> {
+        let lookup = self.lookups.get(index);
+        lookup.map_or(Answer::Nothing, |lookup| lookup.answer(wanted))
     }
 
     /// Returns the lines of a row.
@@ -279,7 +281,8 @@ impl Survey<'_> {
         while reading.advance()? {
             total += 1;
             self.look(total)?;
-            let Ok(key) = reading.key(&self.entity.key) else {
+            // A row that cannot be read takes no key from one that can: what stands there may be another column's.
+            let (Ok(_), Ok(key)) = (reading.cells(), reading.key(&self.entity.key)) else {
                 continue;
             };
             match first.entry(short_hash(&key)) {
@@ -294,31 +297,16 @@ impl Survey<'_> {
         Ok((total, duplicates))
     }
 
-    fn index(
-        &self,
-        lookup: &Lookup,
-        target: &Entity,
-    ) -> Result<HashMap<String, Option<RemoteKey>>, Fault> {
+    fn index(&self, lookup: &Lookup, target: &Entity) -> Result<Index, Fault> {
         let mut reading = Reading::open(self.folder, &target.table, self.profile.dialect)?;
-        let mut found: HashMap<String, Option<RemoteKey>> = HashMap::new();
+        let mut index = Index::new(&target.table.file);
         let mut count = 0;
         while reading.advance()? {
             count += 1;
             self.look(count)?;
-            // Rows that cannot be read are reported where their own entity is read.
-            let (Ok(cells), Ok(key)) = (reading.cells(), reading.key(&target.key)) else {
-                continue;
-            };
-            let Some(compared) = compared(&cells, &lookup.others).map(|text| text.to_lowercase())
-            else {
-                continue;
-            };
-            let known = found.entry(compared).or_insert_with(|| Some(key.clone()));
-            if known.as_ref() != Some(&key) {
-                *known = None;
-            }
+            index.add(&reading, lookup, target);
         }
-        Ok(found)
+        Ok(index)
     }
 
     fn lines(
@@ -364,11 +352,17 @@ impl Survey<'_> {
 
 /// Returns what two rows are compared by: the texts of some columns. Nothing when one is blank.
 pub(crate) fn compared(cells: &[Option<&str>], columns: &[usize]) -> Option<String> {
-    let mut texts = Vec::with_capacity(columns.len());
-    for &column in columns {
-        texts.push(cells.get(column).copied().flatten()?);
-    }
-    Some(texts.join("\u{1f}"))
+    together(
+        columns
+            .iter()
+            .map(|&column| cells.get(column).copied().flatten()),
+    )
+}
+
+/// Makes one text of several cells. Nothing when one is blank.
+pub(crate) fn together<'a>(cells: impl IntoIterator<Item = Option<&'a str>>) -> Option<String> {
+    let texts: Option<Vec<&str>> = cells.into_iter().collect();
+    texts.map(|texts| texts.join("\u{1f}"))
 }
 
 /// Writes a body as JSON.

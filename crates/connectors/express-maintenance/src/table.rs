@@ -170,11 +170,19 @@ impl<'a> Reading<'a> {
 
     /// Returns the key of a row with a flaw, where it stands left of all that may be displaced.
     pub(crate) fn sure_key(&self, columns: &[usize], flaw: &Flaw) -> Option<RemoteKey> {
-        let cell = |column: &usize| self.layout.cells.get(*column).copied().flatten();
-        let sure = columns
-            .iter()
-            .all(|column| cell(column).is_some_and(|cell| cell < flaw.sure));
-        if sure { self.key(columns).ok() } else { None }
+        self.sure_cells(columns, flaw)?;
+        self.key(columns).ok()
+    }
+
+    /// Returns some cells of a row with a flaw, where all of them can be read and stand left of all that may be
+    /// displaced.
+    pub(crate) fn sure_cells(&self, columns: &[usize], flaw: &Flaw) -> Option<Vec<Option<&str>>> {
+        let cell = |column: usize| {
+            let place = self.layout.cells.get(column).copied().flatten();
+            let sure = place.is_none_or(|place| place < flaw.sure);
+            if sure { self.cell(column).ok() } else { None }
+        };
+        columns.iter().map(|&column| cell(column)).collect()
     }
 
     /// Tells of the row what is wrong with it.
@@ -197,6 +205,12 @@ impl<'a> Reading<'a> {
 
     /// Tells of the row that another has its key.
     pub(crate) fn duplicate(&self, key: RemoteKey, columns: &[usize], first: u64) -> RowIssue {
+        let reason = format!("the row on line {first} has the same key");
+        self.unusable(key, columns, reason)
+    }
+
+    /// Tells of the row why it cannot be used, though all its cells can be read.
+    pub(crate) fn unusable(&self, key: RemoteKey, columns: &[usize], reason: String) -> RowIssue {
         let column = columns.first().copied().unwrap_or(0);
         let cell = self
             .layout
@@ -205,7 +219,6 @@ impl<'a> Reading<'a> {
             .copied()
             .flatten()
             .unwrap_or(0);
-        let reason = format!("the row on line {first} has the same key");
         self.issue(Some(key), &Flaw::within(cell, reason))
     }
 

@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 
 use toml::Value;
+use wrenchtime_connector::Value as Found;
 use wrenchtime_model::{FieldKind, Timestamp};
 
 use super::Compiler;
 use super::fields::{READS, with_rule};
 use super::keys::Keys;
 use super::source::{Names, Takes};
-use crate::convert::{Format, Moment, parse_decimal, parse_iso};
+use crate::convert::{Format, Moment, parse_iso};
 use crate::rule::{Convert, Scalar, ScalarRule, Unmapped};
 use crate::zone::ZoneRule;
 
@@ -158,7 +159,8 @@ impl Compiler<'_> {
             FieldKind::Integer => (value.as_integer().map(Scalar::Integer), "a whole number"),
             FieldKind::Boolean => (value.as_bool().map(Scalar::Boolean), "true or false"),
             FieldKind::Amount => (
-                text.and_then(parse_decimal).map(Scalar::Amount),
+                text.and_then(|text| Found::from(text).as_decimal())
+                    .map(Scalar::Amount),
                 "a decimal as text",
             ),
             FieldKind::Date => (text.and_then(day), "a day as text"),

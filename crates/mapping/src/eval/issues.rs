@@ -1,9 +1,9 @@
 //! What could not be taken over, and where.
 
+use wrenchtime_connector::Value;
 use wrenchtime_model::IssueCode;
 
-use crate::Value;
-use crate::write::push_text;
+use crate::write::{push_text, push_value};
 
 /// More are not told of one record: a column that went wrong in thousands of lines is told often enough.
 const MAX_ISSUES: usize = 100;
@@ -64,7 +64,7 @@ impl Issues {
             Value::Text(text) | Value::Number(text) => self.add_raw(place, code, text),
             other => {
                 let mut json = String::new();
-                let whole = other.push_json(&mut json);
+                let whole = push_value(&mut json, other);
                 self.add_raw(place, code, if whole { &json } else { "" });
             }
         }

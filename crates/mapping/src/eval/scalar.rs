@@ -4,11 +4,11 @@ use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 use chrono::{DateTime, Datelike, Utc};
+use wrenchtime_connector::Value;
 use wrenchtime_model::{ConnectionId, IssueCode, RecordId, Resource, Timestamp};
 
 use super::Run;
 use super::issues::Place;
-use crate::Value;
 use crate::convert::{Format, Moment, parse_iso, push_decimal, whole_number};
 use crate::path::Scope;
 use crate::rule::{Convert, LinkRule, Scalar, ScalarRule, Source, Unmapped};
@@ -65,13 +65,17 @@ impl Source {
     ) -> Result<Option<Cow<'t, Value<'d>>>, String> {
         let mut value = Cow::Borrowed(value);
         for function in &self.apply {
-            value = Cow::Owned(function.call(&value)?);
+            value = Cow::Owned(function(&value)?);
             if value.is_absent() {
                 return Ok(None);
             }
         }
         Ok(Some(value))
     }
+}
+
+fn is_single(value: &Value<'_>) -> bool {
+    !matches!(value, Value::List(_) | Value::Object(_) | Value::Opaque)
 }
 
 impl Run {
@@ -125,7 +129,7 @@ impl Run {
                 outcome => {
                     if let Some(then) = then.take() {
                         // What a function picked out of a whole row is what was not understood, not the row.
-                        let told = if found.is_single() { found } else { &value };
+                        let told = if is_single(found) { found } else { &value };
                         is_written = self.settle(outcome, told, place, then);
                     }
                 }

@@ -4,19 +4,19 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use rust_decimal::Decimal;
+use wrenchtime_connector::Value;
 use wrenchtime_model::IssueCode;
 
 use super::Run;
 use super::issues::Place;
 use super::scalar::Outcome;
-use crate::Value;
 use crate::compile::is_currency;
 use crate::convert::push_decimal;
 use crate::path::Scope;
 use crate::rule::{
     LinesRule, LinkRule, MoneyRule, ObjectRule, QuantityRule, Scalar, Source, TextFrom,
 };
-use crate::write::push_text;
+use crate::write::{push_text, push_value};
 
 impl TextFrom {
     /// Returns the value, and the text if it is one.
@@ -285,7 +285,7 @@ impl Run {
                 push_text(&mut self.out, text.trim());
                 true
             }
-            other => other.push_json(&mut self.out),
+            other => push_value(&mut self.out, other),
         };
         if !written {
             self.issues.add(place, IssueCode::Unreadable, found);

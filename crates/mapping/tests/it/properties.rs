@@ -212,7 +212,7 @@ fn check_record(record: &Mapped) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases * 3 / 2))]
 
     #[test]
     fn every_document_becomes_records_of_the_model(entity in entity(), body in body()) {

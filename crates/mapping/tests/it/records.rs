@@ -249,8 +249,8 @@ fn custom_fields_are_kept_or_converted() {
 #[test]
 fn registered_functions_are_called() {
     fn without_mark<'a>(
-        value: &wrenchtime_mapping::Value<'a>,
-    ) -> Result<wrenchtime_mapping::Value<'a>, String> {
+        value: &wrenchtime_connector::Value<'a>,
+    ) -> Result<wrenchtime_connector::Value<'a>, String> {
         let text = value.as_text().ok_or("not a text")?;
         Ok(text
             .strip_suffix(" (gone)")

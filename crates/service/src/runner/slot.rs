@@ -68,6 +68,8 @@ pub(crate) struct Slot {
 #[derive(Default)]
 struct Shared {
     wanted: Option<SyncOrder>,
+    /// How often a run was asked for.
+    asked: u64,
     current: Option<Current>,
     next_at: Option<DateTime<Utc>>,
 }
@@ -76,13 +78,29 @@ struct Shared {
 pub(super) struct Begun {
     pub(super) order: SyncOrder,
     pub(super) cancel: CancellationToken,
+    /// Ends it where it is, for another to go on with it.
+    pub(super) leave: CancellationToken,
     pub(super) progress: watch::Sender<RunProgress>,
 }
 
 struct Current {
     order: SyncOrder,
     cancel: CancellationToken,
+    leave: CancellationToken,
     progress: watch::Receiver<RunProgress>,
+}
+
+impl Current {
+    fn is_ending(&self) -> bool {
+        self.cancel.is_cancelled() || self.leave.is_cancelled()
+    }
+}
+
+impl Shared {
+    fn want(&mut self, order: SyncOrder) {
+        self.wanted = Some(self.wanted.map_or(order, |wanted| wanted.with(order)));
+        self.asked += 1;
+    }
 }
 
 impl Slot {
@@ -100,14 +118,29 @@ impl Slot {
         let joins = shared
             .current
             .as_ref()
-            .is_some_and(|current| !current.cancel.is_cancelled() && current.order.covers(order));
+            .is_some_and(|current| !current.is_ending() && current.order.covers(order));
         if joins {
             return SyncRequested::Joined;
         }
-        shared.wanted = Some(shared.wanted.map_or(order, |wanted| wanted.with(order)));
+        shared.want(order);
         drop(shared);
         self.wake.notify_one();
         SyncRequested::Queued
+    }
+
+    /// Leaves the run under way where it is, and wants one that goes on with it.
+    pub(super) fn renew(&self) {
+        let mut shared = self.shared();
+        let mut order = SyncOrder::scheduled();
+        if let Some(current) = &shared.current
+            && !current.is_ending()
+        {
+            order = order.with(current.order);
+            current.leave.cancel();
+        }
+        shared.want(order);
+        drop(shared);
+        self.wake.notify_one();
     }
 
     pub(super) fn is_wanted(&self) -> bool {
@@ -121,8 +154,17 @@ impl Slot {
             .get_or_insert_with(SyncOrder::scheduled);
     }
 
-    pub(super) fn forget_wanted(&self) {
-        self.shared().wanted = None;
+    /// Returns how often a run was asked for so far.
+    pub(super) fn asked(&self) -> u64 {
+        self.shared().asked
+    }
+
+    /// Forgets the run that is wanted, unless one was asked for since then.
+    pub(super) fn forget_wanted(&self, asked: u64) {
+        let mut shared = self.shared();
+        if shared.asked == asked {
+            shared.wanted = None;
+        }
     }
 
     /// Turns the run that is wanted into the one under way, in one step: at any time it can be cancelled as the one or
@@ -130,17 +172,19 @@ impl Slot {
     pub(super) fn begin(&self) -> Option<Begun> {
         let mut shared = self.shared();
         let order = shared.wanted.take()?;
-        let cancel = CancellationToken::new();
+        let (cancel, leave) = (CancellationToken::new(), CancellationToken::new());
         let (sender, progress) = watch::channel(RunProgress::default());
         shared.next_at = None;
         shared.current = Some(Current {
             order,
             cancel: cancel.clone(),
+            leave: leave.clone(),
             progress,
         });
         Some(Begun {
             order,
             cancel,
+            leave,
             progress: sender,
         })
     }
@@ -220,6 +264,31 @@ mod tests {
         assert_eq!(slot.request(order), SyncRequested::Joined);
         assert!(slot.cancel_run());
         assert_eq!(slot.request(order), SyncRequested::Queued);
+    }
+
+    #[test]
+    fn a_run_that_is_left_is_not_joined_and_all_that_it_does_is_wanted() {
+        let slot = Slot::new(CancellationToken::new());
+        let order = SyncOrder::on_demand(Mode::Full, true);
+        slot.request(order);
+        let left = slot.begin().unwrap();
+        slot.renew();
+        assert!(left.leave.is_cancelled() && !left.cancel.is_cancelled());
+        assert_eq!(slot.request(order), SyncRequested::Queued);
+        slot.end();
+        assert!(slot.begin().unwrap().order.covers(order));
+    }
+
+    #[test]
+    fn only_what_was_asked_for_before_is_forgotten() {
+        let slot = Slot::new(CancellationToken::new());
+        slot.request(SyncOrder::scheduled());
+        let asked = slot.asked();
+        slot.renew();
+        slot.forget_wanted(asked);
+        assert!(slot.is_wanted());
+        slot.forget_wanted(slot.asked());
+        assert!(!slot.is_wanted());
     }
 
     #[test]

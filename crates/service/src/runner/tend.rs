@@ -14,6 +14,7 @@ use wrenchtime_sync::Mode;
 use super::Runner;
 use super::slot::{Begun, Slot, SyncOrder};
 use crate::engine::{Job, RunEnd};
+use crate::error::chain;
 use crate::storage::{SealedSettings, StoredConnection};
 use crate::{Error, Options, Result, State, Trigger};
 
@@ -42,7 +43,9 @@ impl Runner {
                     slot.request(SyncOrder::scheduled());
                 }
             }
-            Err(error) => warn!(connection = %id, %error, "the last run is not known"),
+            Err(error) => {
+                warn!(connection = %id, error = %chain(&error), "the last run is not known")
+            }
         }
         while self.next_run(id, slot, &memory).await {
             let permit = tokio::select! {
@@ -75,6 +78,7 @@ impl Runner {
             if slot.stop.is_cancelled() {
                 return false;
             }
+            let asked = slot.asked();
             let due = match self.core.connection(id).await {
                 Ok(connection) if connection.state.runs() => {
                     if slot.is_wanted() {
@@ -83,12 +87,12 @@ impl Runner {
                     due(&self.core.options, &connection, memory)
                 }
                 Ok(_) => {
-                    slot.forget_wanted();
+                    slot.forget_wanted(asked);
                     None
                 }
                 Err(Error::NoConnection(_)) => return false,
                 Err(error) => {
-                    warn!(connection = %id, %error, "when the next run is due is not known");
+                    warn!(connection = %id, error = %chain(&error), "when the next run is due is not known");
                     Some(self.core.clock.now() + self.core.options.first_gap)
                 }
             };
@@ -141,18 +145,20 @@ impl Runner {
         memory: &mut Memory,
         begun: Begun,
     ) -> RunEnd {
+        let leave = begun.leave.clone();
         let job = match self.job(id, slot, memory, begun).await {
             Ok(Some(job)) => job,
             Ok(None) => return RunEnd::Cancelled,
             Err(Error::NoConnection(_)) => return RunEnd::Lost,
-            Err(Error::Storage(error)) => return RunEnd::Store(error.to_string()),
+            Err(Error::Storage(error)) => return RunEnd::Store(chain(&error)),
             Err(error) => return RunEnd::Failed(error.to_string()),
         };
-        // At the end of the service a run is left where it is, unfinished: the next start goes on with the page after
-        // the last one written. A cancelled one would have to read its listings from the beginning.
+        // At the end of the service, and for other settings, a run is left where it is, unfinished: the next goes on
+        // with the page after the last one written. A cancelled one would have to read its listings from the beginning.
         tokio::select! {
             biased;
             () = slot.stop.cancelled() => RunEnd::Cancelled,
+            () = leave.cancelled() => RunEnd::Cancelled,
             end = self.syncs.run(job) => end,
         }
     }
@@ -206,10 +212,12 @@ impl Runner {
         connection: &StoredConnection,
         memory: &mut Memory,
     ) -> Result<Arc<dyn Connector>> {
-        if let Some((sealed, connector)) = &memory.connector
-            && *sealed == connection.sealed
-        {
-            return Ok(Arc::clone(connector));
+        if let Some((sealed, connector)) = &memory.connector {
+            if *sealed == connection.sealed {
+                return Ok(Arc::clone(connector));
+            }
+            // What the settings before met with says nothing about these.
+            (memory.failures, memory.silent) = (0, 0);
         }
         let settings = self
             .core
@@ -251,13 +259,14 @@ impl Runner {
         if let Some(reason) = reason {
             warn!(connection = %id, reason = %reason, "the run failed");
         }
-        if let Some(trigger) = trigger
+        let made_with = memory.connector.as_ref().map(|(sealed, _)| sealed.clone());
+        if let Some((trigger, made_with)) = trigger.zip(made_with)
             && let Err(error) = self
                 .core
-                .apply(id, trigger, reason.map(String::as_str))
+                .apply(id, trigger, reason.map(String::as_str), made_with)
                 .await
         {
-            warn!(connection = %id, %error, "the connection's state could not be written");
+            warn!(connection = %id, error = %chain(&error), "the connection's state could not be written");
         }
     }
 

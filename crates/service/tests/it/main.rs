@@ -5,6 +5,7 @@ mod dropped;
 mod fixture;
 mod life_cycle;
 mod obstacles;
+mod reauthorizing;
 mod states;
 mod stepped;
 mod supervisor;

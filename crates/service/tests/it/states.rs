@@ -45,6 +45,12 @@ const TABLE: &[(State, Trigger, State, Option<EventType>)] = {
         ),
         (
             S::Offline,
+            T::Authorized,
+            S::Active,
+            Some(E::ConnectionOnline),
+        ),
+        (
+            S::Offline,
             T::Succeeded,
             S::Active,
             Some(E::ConnectionOnline),

@@ -7,13 +7,12 @@ use uuid::Uuid;
 
 use super::open::refused;
 use crate::OpenError;
+use crate::columns::LOG_EPOCH;
 
 /// From an empty file to this release's format. A released file is never changed; the next format is a new file.
 const MIGRATIONS: &[&str] = &[include_str!("../../migrations/sqlite/0001_initial.sql")];
 /// Marks the file as ours: `WRNC` in ASCII.
 const APPLICATION_ID: i64 = 0x5752_4e43;
-/// Under this name the store keeps what tells its logs from those of any other.
-pub(super) const LOG_EPOCH: &str = "store.log_epoch";
 
 /// Brings the database to this release's format, or leaves it as it was.
 pub(super) async fn migrate(writer: &SqlitePool, file: &Path) -> Result<(), OpenError> {

@@ -5,14 +5,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::ConnectOptions;
 use sqlx::sqlite::{
     SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use super::mark::Mark;
+use super::write::Writes;
 use super::{Inner, SqliteOptions, SqliteStore, migrate};
 use crate::OpenError;
+use crate::error::Fault;
 use crate::lock::DirectoryLock;
 
 /// The database's file in the data directory.
@@ -36,6 +38,8 @@ pub(super) async fn open(options: SqliteOptions) -> Result<SqliteStore, OpenErro
         .await
         .map_err(refused)?;
     migrate::migrate(&writer, &file).await?;
+    // It has the mode by now, and a connection that takes the place of a broken one must not need room on the disk.
+    writer.set_connect_options(writing(&file, true));
     let mark = Mark::open(&writer, &file).await?;
     let readers = pool(options.readers.max(1))
         .connect_with(reading(&file))
@@ -46,6 +50,7 @@ pub(super) async fn open(options: SqliteOptions) -> Result<SqliteStore, OpenErro
             file,
             clock: options.clock,
             writer,
+            writes: Writes::default(),
             readers,
             mark,
             lock,
@@ -99,7 +104,7 @@ pub(super) fn refused(file: &Path, source: sqlx::Error) -> OpenError {
         Some("11" | "26") => OpenError::NotADatabase { path },
         _ => OpenError::Database {
             path,
-            source: Box::new(source),
+            source: Box::new(Fault::from(source)),
         },
     }
 }
@@ -145,4 +150,15 @@ fn pool(connections: u32) -> SqlitePoolOptions {
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
+        .after_release(|connection, _| Box::pin(is_at_rest(connection)))
+}
+
+/// Tells whether a connection that comes back can be lent again.
+///
+/// On a full disk and on errors of the disk SQLite rolls back by itself. The driver's rollback then fails, and it takes
+/// the connection for one in a transaction for ever: such a connection is closed, and the pool opens another.
+async fn is_at_rest(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    // A transaction that was dropped is rolled back before this is answered.
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
 }

@@ -3,12 +3,11 @@
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
-use wrenchtime_model::{
-    ConnectionId, Envelope, Event, EventBody, EventType, RecordChange, RecordId, Resource,
-};
+use wrenchtime_model::{ConnectionId, Envelope, Event, EventBody, RecordId, Resource};
 use wrenchtime_service::storage::StoredRecord;
 
 use crate::codec;
+use crate::columns::{self, EventColumns};
 use crate::error::Fault;
 
 /// The columns that [`stored_record`] reads, of records `r`; the last is the raw document or null.
@@ -52,35 +51,16 @@ pub(super) fn stored_record(
 
 /// Reads an event from the first [`EVENT_WIDTH`] columns.
 pub(super) fn event(row: &SqliteRow, connection_id: ConnectionId) -> Result<Event, Fault> {
-    let name: String = row.try_get(2)?;
-    let event: EventType = codec::from_name(&name)?;
-    let resource: Option<String> = row.try_get(3)?;
-    let record: Option<Uuid> = row.try_get(4)?;
-    let change = match event {
-        EventType::RecordCreated => Some(RecordChange::Created),
-        EventType::RecordUpdated => Some(RecordChange::Updated),
-        EventType::RecordDeleted => Some(RecordChange::Deleted),
-        _ => None,
+    let columns = EventColumns {
+        sequence: row.try_get(0)?,
+        time: row.try_get(1)?,
+        name: row.try_get(2)?,
+        resource: row.try_get(3)?,
+        record: row.try_get(4)?,
+        initial: row.try_get(5)?,
+        data: row.try_get(6)?,
     };
-    let body = match (change, resource, record) {
-        (Some(change), Some(resource), Some(record)) => EventBody::Record {
-            change,
-            resource: codec::resource(&resource)?,
-            record_id: RecordId::from_uuid(record),
-            initial: row.try_get(5)?,
-        },
-        (Some(_), ..) => return Err(Fault::Corrupt(format!("{name} of no record"))),
-        (None, ..) => EventBody::Lifecycle {
-            event,
-            data: codec::from_json(&row.try_get::<String, _>(6)?)?,
-        },
-    };
-    Ok(Event {
-        sequence: codec::unsigned(row.try_get(0)?)?,
-        connection_id,
-        time: codec::timestamp(row.try_get(1)?)?,
-        body,
-    })
+    columns::event(columns, connection_id)
 }
 
 /// Reads an event and, where it is a record's and the row carries it, the record as it is now.

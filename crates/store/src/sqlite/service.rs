@@ -1,6 +1,8 @@
 //! The service's storage: connections, keys, tokens, audit, and the records as the API reads them.
 
 mod connections;
+mod credentials;
+mod issues;
 mod keys;
 mod list;
 mod read;
@@ -13,16 +15,22 @@ use uuid::Uuid;
 use wrenchtime_model::{ConnectionId, RunId};
 use wrenchtime_service::storage::{
     AuditEntry, ChangesPage, ChangesQuery, ConnectionFilter, ConnectionStore, ConnectionToken,
-    Disconnect, GetQuery, ListPage, ListQuery, ManagementKey, NewConnection, RecordReader,
-    SecretHash, StorageError, StoredConnection, StoredRecord, SyncSnapshot, Transition,
+    Disconnect, GetQuery, ListPage, ListQuery, ManagementKey, NewConnection, NewCredentials,
+    QuarantinePage, QuarantineQuery, RecordReader, SecretHash, StorageError, StoredConnection,
+    StoredRecord, SyncSnapshot, Transition,
 };
 use wrenchtime_sync::RunState;
 
-use super::SqliteStore;
+use super::{SqliteStore, write};
 use crate::error::Fault;
 
 #[async_trait]
 impl ConnectionStore for SqliteStore {
+    async fn ready(&self) -> Result<(), StorageError> {
+        keys::meta(self, "ready").await?;
+        Ok(write::check(self).await?)
+    }
+
     async fn meta_init(&self, name: &str, value: &[u8]) -> Result<Vec<u8>, StorageError> {
         Ok(keys::meta_init(self, name, value).await?)
     }
@@ -92,6 +100,13 @@ impl ConnectionStore for SqliteStore {
         Ok(connections::disconnect(self, &disconnect).await?)
     }
 
+    async fn replace_credentials(
+        &self,
+        new: NewCredentials,
+    ) -> Result<Option<StoredConnection>, StorageError> {
+        Ok(credentials::replace(self, &new).await?)
+    }
+
     async fn set_schedule(
         &self,
         id: ConnectionId,
@@ -142,5 +157,9 @@ impl RecordReader for SqliteStore {
 
     async fn sync_snapshot(&self, connection: ConnectionId) -> Result<SyncSnapshot, StorageError> {
         Ok(read::sync_snapshot(self, connection).await?)
+    }
+
+    async fn quarantine(&self, query: &QuarantineQuery) -> Result<QuarantinePage, StorageError> {
+        Ok(issues::quarantine(self, query).await?)
     }
 }

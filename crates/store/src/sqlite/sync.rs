@@ -17,7 +17,7 @@ use wrenchtime_sync::{
 };
 
 use super::SqliteStore;
-pub(super) use runs::{RUN, RunColumns, cancel_unfinished, run_state};
+pub(super) use runs::{RUN, cancel_unfinished};
 
 /// SQLite takes 32,766 parameters in a statement; lists of keys are cut well below.
 const KEYS_AT_ONCE: usize = 8_000;

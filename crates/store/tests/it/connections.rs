@@ -7,8 +7,9 @@ use wrenchtime_connector::SystemName;
 use wrenchtime_model::{ConnectionId, EventBody, EventType, Resource, RunId, Timestamp};
 use wrenchtime_service::State;
 use wrenchtime_service::storage::{
-    ConnectionFilter, ConnectionStore, Disconnect, ManagementKey, NewConnection, RecordReader,
-    SecretHash, StorageError, StoredConnection, Transition,
+    ConnectionFilter, ConnectionStore, Disconnect, ManagementKey, NewConnection, NewCredentials,
+    NewSchedule, RecordReader, SealedSettings, SecretHash, StorageError, StoredAccount,
+    StoredConnection, Transition,
 };
 use wrenchtime_sync::{LifecycleEvent, Mode, Outcome, RunFinish, RunProgress, Storage};
 
@@ -166,6 +167,7 @@ pub(crate) async fn a_state_changes_only_from_an_expected_one<F: Fixture>() {
     let transition = Transition {
         id: lane.id,
         expected: vec![State::Offline],
+        sealed: None,
         to: State::ReauthorizationRequired,
         reason: Some("the secret was refused".to_owned()),
         event: Some(lifecycle(EventType::ReauthorizationRequired)),
@@ -190,11 +192,104 @@ pub(crate) async fn a_state_changes_only_from_an_expected_one<F: Fixture>() {
         matches!(&events[..], [told] if told.body == EventBody::Lifecycle {
         event: EventType::ReauthorizationRequired, data: serde_json::json!({"reason": "tests"}) })
     );
+    let stale = Transition {
+        expected: vec![State::ReauthorizationRequired],
+        sealed: Some(other_sealed()),
+        ..transition.clone()
+    };
+    assert_eq!(lane.store.transition(stale).await.unwrap(), None);
     let unknown = Transition {
         id: ConnectionId::new(),
         ..transition
     };
     assert_eq!(lane.store.transition(unknown).await.unwrap(), None);
+}
+
+fn other_sealed() -> SealedSettings {
+    SealedSettings {
+        data_key: b"other key".to_vec(),
+        settings: b"other settings".to_vec(),
+    }
+}
+
+fn new_credentials(before: &StoredConnection) -> NewCredentials {
+    NewCredentials {
+        id: before.id,
+        expected: before.state,
+        sealed: other_sealed(),
+        account: StoredAccount {
+            display_name: "renamed".to_owned(),
+            ..before.account.clone()
+        },
+        to: None,
+        event: None,
+        schedule: None,
+        at: second(9),
+        audit: audit("connection.reauthorized"),
+    }
+}
+
+pub(crate) async fn credentials_are_replaced_only_in_the_expected_state<F: Fixture>() {
+    let fixture = F::new().await;
+    let lane = Lane::begin(&fixture).await;
+    let before = lane.store.connection(lane.id).await.unwrap().unwrap();
+    let new = new_credentials(&before);
+    let elsewhere = NewCredentials {
+        expected: State::Offline,
+        ..new.clone()
+    };
+    let unknown = NewCredentials {
+        id: ConnectionId::new(),
+        ..new.clone()
+    };
+    for refused in [elsewhere, unknown] {
+        let done = lane.store.replace_credentials(refused).await.unwrap();
+        assert_eq!(done, None);
+    }
+    let stored = lane.store.connection(lane.id).await.unwrap();
+    assert_eq!(stored.as_ref(), Some(&before));
+    let kept = StoredConnection {
+        sealed: new.sealed.clone(),
+        account: new.account.clone(),
+        ..before
+    };
+    let done = lane.store.replace_credentials(new).await.unwrap();
+    assert_eq!(done, Some(kept));
+    assert!(lane.events().await.is_empty());
+}
+
+pub(crate) async fn credentials_state_event_and_schedule_are_one_commit<F: Fixture>() {
+    let fixture = F::new().await;
+    let lane = Lane::begin(&fixture).await;
+    lane.commit(vec![lane.document("1", "pump")]).await;
+    let before = lane.store.connection(lane.id).await.unwrap().unwrap();
+    let new = NewCredentials {
+        to: Some(State::Paused),
+        event: Some(lifecycle(EventType::ConnectionOnline)),
+        schedule: Some(NewSchedule {
+            every: None,
+            audit: audit("connection.scheduled"),
+        }),
+        ..new_credentials(&before)
+    };
+    let expected = StoredConnection {
+        state: State::Paused,
+        state_since: second(9),
+        schedule: None,
+        sealed: new.sealed.clone(),
+        account: new.account.clone(),
+        ..before
+    };
+    let events = lane.events().await.len();
+    let done = lane.store.replace_credentials(new).await.unwrap();
+    assert_eq!(done, Some(expected));
+    let told = lane.events().await;
+    assert_eq!(told.len(), events + 1);
+    assert_eq!(told[events].body.event_type(), EventType::ConnectionOnline);
+    assert_eq!(lane.records(Resource::Asset).await.len(), 1);
+    let token = new_connection(lane.id).token.hash;
+    let (token, _) = lane.store.token_by_hash(&token).await.unwrap().unwrap();
+    assert_eq!(token.void_from, None);
 }
 
 pub(crate) async fn a_disconnected_connection_is_read_and_never_written<F: Fixture>() {

@@ -46,6 +46,11 @@ pub(crate) trait Fixture: Debug + Send + Sync + Sized + 'static {
     fn clock(&self) -> &ManualClock;
     /// Closes the store and opens it again, as after a restart.
     async fn reopen(self) -> Self;
+    async fn close(&self);
+    /// From now on, no event can be written.
+    async fn trap(&self);
+    /// Takes the trap away.
+    async fn clear(&self);
 }
 
 pub(crate) const ENTITY: EntityName = EntityName::from_static("Thing");

@@ -99,19 +99,22 @@ fn write(connection: ConnectionId, key: &str, observation: i64, row: &Row) -> Do
     document.seen_at(observation)
 }
 
-fn run_cases<S: Strategy<Value: Clone>, T: Future<Output = ()>>(
+/// Runs cases one after the other on one store: each has a connection of its own.
+fn run_cases<F: Fixture, S: Strategy<Value: Clone>>(
     strategy: &S,
     cases: u32,
-    test: impl Fn(S::Value) -> T,
+    test: &impl AsyncFn(&F, S::Value),
 ) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
+    let fixture = runtime.block_on(F::new());
     let config = Config {
         cases,
         failure_persistence: None,
         ..Config::default()
     };
     let tested = TestRunner::new(config).run(strategy, |value| {
-        let outcome = std::panic::AssertUnwindSafe(|| runtime.block_on(test(value)));
+        fixture.clock().set(noon());
+        let outcome = std::panic::AssertUnwindSafe(|| runtime.block_on(test(&fixture, value)));
         std::panic::catch_unwind(outcome)
             .map_err(|_| TestCaseError::fail("the assertion stands above"))
     });
@@ -122,10 +125,9 @@ fn run_cases<S: Strategy<Value: Clone>, T: Future<Output = ()>>(
 
 /// Whatever is committed: outcomes, event log, rows and records are those of the store in memory.
 pub(crate) fn commits_do_what_the_store_in_memory_does<F: Fixture>() {
-    run_cases(&vec(step(), 1..12), 48, |steps| async move {
-        let fixture = F::new().await;
+    run_cases(&vec(step(), 1..12), 48, &async |fixture: &F, steps| {
         fixture.clock().set(second(1));
-        let mut lane = Lane::begin(&fixture).await;
+        let mut lane = Lane::begin(fixture).await;
         let memory = MemoryStorage::new(Arc::new(fixture.clock().clone()));
         let mut fence = memory.acquire(lane.id).await.unwrap();
         let mut new = new_run(Mode::Full);
@@ -226,7 +228,7 @@ async fn compare<F: Fixture>(lane: &Lane<'_, F>, memory: &MemoryStorage) {
 
 /// A client that follows `modified_after`: it lists from its value, page by page, then keeps the first page's head.
 #[derive(Debug)]
-struct Client {
+pub(crate) struct Client {
     from: Timestamp,
     /// The head of the list under way, and where its next page begins.
     under_way: Option<(Timestamp, Option<u64>)>,
@@ -234,7 +236,7 @@ struct Client {
 }
 
 impl Client {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             from: Timestamp::from(noon()),
             under_way: None,
@@ -243,7 +245,7 @@ impl Client {
     }
 
     /// Reads one page. Returns whether the list came to its end.
-    async fn turn<F: Fixture>(&mut self, lane: &Lane<'_, F>) -> bool {
+    pub(crate) async fn turn<F: Fixture>(&mut self, lane: &Lane<'_, F>) -> bool {
         let (next, after) = self
             .under_way
             .map_or((None, None), |(next, after)| (Some(next), after));
@@ -269,7 +271,7 @@ impl Client {
         !page.more
     }
 
-    async fn catch_up<F: Fixture>(&mut self, lane: &Lane<'_, F>) {
+    pub(crate) async fn catch_up<F: Fixture>(&mut self, lane: &Lane<'_, F>) {
         // What is under way may have begun before the last change.
         while !self.turn(lane).await {}
         while !self.turn(lane).await {}
@@ -292,9 +294,8 @@ pub(crate) fn a_polling_client_misses_nothing<F: Fixture>() {
         (vec((0..9_usize, 0..3_u8, any::<bool>()), 0..5), 0..3_usize),
         1..12,
     );
-    run_cases(&turns, 40, |turns| async move {
-        let fixture = F::new().await;
-        let lane = Lane::begin(&fixture).await;
+    run_cases(&turns, 40, &async |fixture: &F, turns: Vec<_>| {
+        let lane = Lane::begin(fixture).await;
         let mut client = Client::new();
         for (number, (rows, pages)) in turns.into_iter().enumerate() {
             let documents = rows.into_iter().map(|(key, content, is_gone)| {

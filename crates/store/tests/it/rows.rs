@@ -1,11 +1,13 @@
 //! What `Storage` promises of stored rows, and of those that a listing did not show.
 
 use crate::fixture::{
-    DocumentWriteExt, ENTITY, Fixture, Lane, missing_keys, one, removal, sort_key,
+    DocumentWriteExt, ENTITY, Fixture, Lane, document_of, mapped, missing_keys, one, removal,
+    sort_key,
 };
+use wrenchtime_connector::{RemoteKey, RowIssue};
 use wrenchtime_model::RecordChange::Deleted;
 use wrenchtime_model::Resource;
-use wrenchtime_service::storage::ConnectionStore;
+use wrenchtime_service::storage::{ConnectionStore, RecordFilter, RecordReader};
 use wrenchtime_sync::{Absence, Marks, Removal, Storage, StoredRange};
 
 pub(crate) async fn large_pages_and_odd_keys_are_stored<F: Fixture>() {
@@ -42,6 +44,88 @@ pub(crate) async fn large_pages_and_odd_keys_are_stored<F: Fixture>() {
     };
     let outcome = lane.store.remove(&lane.fence, gone).await.unwrap();
     assert_eq!(outcome.deleted[&Resource::Asset], 2_606);
+}
+
+/// Every text that a source may send, with what databases are known not to take.
+pub(crate) async fn texts_of_any_length_and_character_are_stored<F: Fixture>() {
+    let fixture = F::new().await;
+    let lane = Lane::begin(&fixture).await;
+    let long = "ü\u{0}".repeat(20_000);
+    for (number, text) in ["\u{0}", "a\u{0}\u{1}\u{2}", &long].into_iter().enumerate() {
+        let mut write = mapped(lane.id, Resource::WorkOrder, text, text);
+        write.record.facets.status = Some(text.to_owned());
+        let mut document = document_of(text, text, vec![write]);
+        document.document = document.document.with_version(Some(text.to_owned()));
+        let issue = RowIssue::new(Some(RemoteKey::new(text)), text, text);
+        let mut page = lane.page(vec![document]);
+        page.issues = vec![issue];
+        page.marks = Marks::Seen(vec![sort_key(text)]);
+        lane.store.commit(&lane.fence, page).await.unwrap();
+
+        let row = lane.known(text).await.unwrap();
+        assert_eq!(
+            (row.key.as_str(), row.version.as_deref()),
+            (text, Some(text))
+        );
+        let mut query = lane.query(Resource::WorkOrder);
+        query.filter.status = vec![text.to_owned()];
+        let by_status = lane.store.list(&query).await.unwrap().rows;
+        query.filter = RecordFilter::default();
+        query.filter.remote_id = Some(text.to_owned());
+        let by_key = lane.store.list(&query).await.unwrap().rows;
+        assert_eq!(by_status, by_key);
+        assert_eq!(by_key[0].envelope.remote_id, text, "case {number}");
+        let name = serde_json::json!({ "name": text }).to_string();
+        assert_eq!(by_key[0].content, name);
+    }
+}
+
+pub(crate) async fn long_keys_are_in_order_and_kept_apart<F: Fixture>() {
+    let fixture = F::new().await;
+    let lane = Lane::begin(&fixture).await;
+    let long = "k".repeat(3_000);
+    let keys = [
+        "k".repeat(500),
+        format!("{long}a"),
+        format!("{long}b"),
+        format!("{long}b\u{0}"),
+        format!("{long}ü"),
+        "l".to_owned(),
+    ];
+    let documents = keys.iter().rev().map(|key| lane.document(key, key));
+    lane.commit(documents.collect()).await;
+    let all = StoredRange {
+        entity: ENTITY,
+        after: None,
+        up_to: None,
+        limit: 9,
+    };
+    let stored = lane.store.known_range(lane.id, all.clone()).await.unwrap();
+    let found: Vec<_> = stored.iter().map(|row| row.key.as_str()).collect();
+    assert_eq!(found, keys);
+    for (number, key) in keys.iter().enumerate() {
+        let range = StoredRange {
+            after: Some(sort_key(key)),
+            ..all.clone()
+        };
+        let behind = lane.store.known_range(lane.id, range).await.unwrap();
+        assert_eq!(behind, stored[number + 1..]);
+        assert_eq!(lane.known(key).await.as_ref(), Some(&stored[number]));
+    }
+    // Only what is asked for, however alike it begins.
+    let gone = removal(&lane, &[&keys[2]], 9);
+    let outcome = lane.store.remove(&lane.fence, gone).await.unwrap();
+    assert_eq!(outcome.deleted, one(Resource::Asset));
+    let mut page = lane.page(Vec::new());
+    page.marks = Marks::Seen([0, 1, 4, 5].map(|at| sort_key(&keys[at])).into());
+    lane.store.commit(&lane.fence, page).await.unwrap();
+    let absence = Absence {
+        run: lane.run,
+        entity: ENTITY,
+        by_seen: true,
+        observation: 9,
+    };
+    assert_eq!(missing_keys(&lane, &absence).await, [keys[3].clone()]);
 }
 
 pub(crate) async fn ranges_are_in_key_order_without_what_is_gone<F: Fixture>() {

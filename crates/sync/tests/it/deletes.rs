@@ -113,6 +113,12 @@ async fn an_empty_pass_over_a_small_copy_is_suspect_too() {
     }
     let report = world.run(Mode::Full).await.unwrap();
     assert_eq!(report.outcome, Outcome::Partial);
+    let words = &report.progress.faults["pumps-all"];
+    let told = "sync again with `accept_deletes`";
+    assert!(
+        words.contains("3 of 3") && words.contains("Look at the source") && words.contains(told),
+        "{words}"
+    );
     assert_eq!(world.copy().len(), 3);
 }
 

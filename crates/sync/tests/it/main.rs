@@ -9,6 +9,7 @@
 mod cancel;
 mod deletes;
 mod faults;
+mod joins;
 mod kill;
 mod rules;
 mod source;

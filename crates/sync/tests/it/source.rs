@@ -20,6 +20,8 @@ use wrenchtime_model::{IdentityClass, Resource};
 #[derive(Clone, Debug)]
 pub(crate) struct Shape {
     pub(crate) tables: Vec<&'static str>,
+    /// Rows of the left table show the value of the row of the right one that has their key.
+    pub(crate) joins: Vec<(&'static str, &'static str)>,
     pub(crate) precision: Precision,
     pub(crate) lag: Duration,
     pub(crate) page: u32,
@@ -40,6 +42,7 @@ impl Default for Shape {
     fn default() -> Self {
         Self {
             tables: vec!["pumps"],
+            joins: Vec::new(),
             precision: Precision::Second,
             lag: Duration::from_secs(30),
             page: 4,
@@ -214,6 +217,17 @@ impl Source {
             .insert(key, row);
     }
 
+    /// Takes a row out of any table, at once.
+    pub(crate) fn take_from(&self, table: &str, key: u32) {
+        let mut state = self.lock();
+        state.version += 1;
+        state
+            .tables
+            .entry(table.to_owned())
+            .or_default()
+            .remove(&key);
+    }
+
     /// Lets these things happen before the next requests, one set before each.
     pub(crate) fn script(&self, script: impl IntoIterator<Item = Vec<Op>>) {
         self.lock().script.extend(script);
@@ -344,8 +358,14 @@ impl Source {
         ChangeTime { at, text }
     }
 
-    fn document(&self, entity: &EntityName, key: u32, row: &Row) -> Document {
-        let body = json!({"v": row.value, "c": row.child, "noise": row.version});
+    fn document(&self, state: &State, entity: &EntityName, key: u32, row: &Row) -> Document {
+        let mut joins = self.shape.joins.iter();
+        let joined = joins.find(|(table, _)| *table == entity.as_str());
+        let child = joined.map_or(row.child, |(_, joined)| {
+            let other = state.tables.get(*joined).and_then(|rows| rows.get(&key));
+            other.map_or(0, |other| other.value)
+        });
+        let body = json!({"v": row.value, "c": child, "noise": row.version});
         let body = to_raw_value(&body).unwrap();
         Document::new(entity.clone(), RemoteKey::new(key.to_string()), body)
             .with_version(Some(row.version.to_string()))
@@ -404,7 +424,8 @@ impl Source {
             .collect();
         rows.retain(|(_, key, _)| !state.unreadable.contains_key(key));
         let rows = rows.iter();
-        let document = |(_, key, row): &(Place, u32, Row)| self.document(&entity.name, *key, row);
+        let document =
+            |(_, key, row): &(Place, u32, Row)| self.document(state, &entity.name, *key, row);
         let stub = |(_, key, row): &(Place, u32, Row)| self.stub(stream.role, *key, row);
         let items = match stream.yields {
             Yields::Documents => Items::Documents(rows.map(document).collect()),
@@ -506,6 +527,8 @@ fn entity(table: &str, shape: &Shape) -> EntityInfo {
         vec![Resource::Asset, Resource::Location],
         IdentityClass::new(table),
     );
+    let joins = shape.joins.iter().filter(|(left, _)| *left == table);
+    entity = entity.with_joins(joins.map(|(_, right)| EntityName::from_static(right)));
     entity.key_order = KeyOrder::Numeric;
     entity.fetch_limit = shape.fetch_limit;
     if let Some(yields) = shape.changes {
@@ -602,7 +625,7 @@ impl Connector for Source {
         let found = keys.iter().filter_map(|key| {
             let number: u32 = key.as_str().parse().unwrap();
             let row = rows?.get(&number)?;
-            Some(self.document(entity, number, row))
+            Some(self.document(&state, entity, number, row))
         });
         Ok(found.collect())
     }

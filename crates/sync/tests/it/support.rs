@@ -232,10 +232,13 @@ pub(crate) fn wait<F: Future>(future: F) -> F::Output {
     runtime.block_on(future)
 }
 
+/// So many cases where nothing else is asked for; `PROPTEST_CASES` raises all in proportion to its default of 256.
 pub(crate) fn cases(cases: u32) -> ProptestConfig {
+    let usual = ProptestConfig::default();
     ProptestConfig {
+        cases: (usual.cases * cases / 256).max(1),
         failure_persistence: None,
-        ..ProptestConfig::with_cases(cases)
+        ..usual
     }
 }
 

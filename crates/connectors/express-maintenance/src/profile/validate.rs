@@ -44,6 +44,7 @@ pub(super) fn profile(raw: ProfileText, text: &str) -> Result<Profile, ProfileEr
     for (kind, raw) in each(&raw.entities) {
         entities.insert(kind, entity(kind, raw, &tables, &mut faults));
     }
+    circles(&entities, &mut faults);
     if entities.is_empty() {
         faults.push("entities: at least one is needed".to_owned());
     }
@@ -257,6 +258,28 @@ fn entity(
         lookups,
         codes,
         lines,
+    }
+}
+
+/// Of two entities that are looked up in each other none can be read first.
+fn circles(entities: &BTreeMap<EntityKind, Entity>, faults: &mut Faults) {
+    let mut left: BTreeMap<EntityKind, BTreeSet<EntityKind>> = entities
+        .iter()
+        .map(|(kind, entity)| (*kind, entity.others(*kind)))
+        .collect();
+    loop {
+        let kinds: BTreeSet<EntityKind> = left.keys().copied().collect();
+        left.retain(|_, others| !others.is_disjoint(&kinds));
+        if left.len() == kinds.len() {
+            break;
+        }
+    }
+    if !left.is_empty() {
+        let names: Vec<&str> = left.keys().map(|kind| kind.name()).collect();
+        faults.push(format!(
+            "lookups: they lead in a circle, so that nothing can be read first: {}",
+            names.join(", ")
+        ));
     }
 }
 

@@ -7,6 +7,7 @@
 mod checking;
 mod conformance;
 mod folder;
+mod lookups;
 mod mapping;
 mod profile;
 mod reading;

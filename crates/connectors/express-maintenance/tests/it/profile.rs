@@ -1,8 +1,9 @@
 //! Profiles that do not fit, and what is told about them.
 
+use wrenchtime_connector::{ConnectorInfo, Factory};
 use wrenchtime_express_maintenance::Profile;
 
-use crate::folder::VENDORS;
+use crate::folder::{Exports, VENDORS};
 
 #[track_caller]
 fn check(text: &str, expected: &[&str]) {
@@ -169,6 +170,36 @@ fn names_are_checked_against_the_columns() {
         "Parent = {",
         &["entities.units: the field `Parent` is named twice"],
     );
+}
+
+#[test]
+fn entities_are_not_looked_up_in_each_other() {
+    broken(
+        "[entities.parts.lookups]",
+        "[entities.vendors.lookups]\nPartKey = { in = \"parts\", match = { Name = \"Numbered\" } }\n[entities.parts.lookups]",
+        &["lookups: they lead in a circle, so that nothing can be read first: parts, vendors"],
+    );
+}
+
+#[test]
+fn what_is_looked_up_in_is_declared_as_joined() {
+    let exports = Exports::headers();
+    let joins = |info: &ConnectorInfo| -> Vec<String> {
+        let entities = info.entities.iter();
+        entities
+            .map(|entity| format!("{} {:?}", entity.name, entity.joins))
+            .collect()
+    };
+    let expected = [
+        "units []",
+        "work_orders [EntityName(units)]",
+        "parts [EntityName(vendors)]",
+        "vendors []",
+        "purchase_orders [EntityName(vendors)]",
+    ];
+    assert_eq!(joins(exports.factory().info()), expected);
+    assert_eq!(joins(exports.chicago().info()), expected);
+    assert_eq!(joins(exports.of_vendors().info()), ["vendors []"]);
 }
 
 #[test]

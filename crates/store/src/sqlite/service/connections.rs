@@ -48,7 +48,7 @@ pub(super) fn stored_connection(row: &SqliteRow, at: usize) -> Result<StoredConn
     })
 }
 
-fn seconds(schedule: Option<Duration>) -> Option<i64> {
+pub(super) fn seconds(schedule: Option<Duration>) -> Option<i64> {
     schedule.map(|every| codec::signed(every.as_secs()))
 }
 
@@ -85,7 +85,7 @@ pub(super) async fn one(
     find(&mut tx, id).await
 }
 
-async fn find(
+pub(super) async fn find(
     tx: &mut SqliteConnection,
     id: ConnectionId,
 ) -> Result<Option<StoredConnection>, Fault> {
@@ -135,7 +135,12 @@ pub(super) async fn transition(
     let Some((mut lane, before)) = standing(&mut tx, transition.id).await? else {
         return Ok(None);
     };
-    if !transition.expected.contains(&before.state) {
+    let expected = transition.expected.contains(&before.state)
+        && transition
+            .sealed
+            .as_ref()
+            .is_none_or(|sealed| *sealed == before.sealed);
+    if !expected {
         return Ok(None);
     }
     set_state(
@@ -198,7 +203,7 @@ pub(super) async fn disconnect(
     Ok(after)
 }
 
-async fn standing(
+pub(super) async fn standing(
     tx: &mut SqliteConnection,
     id: ConnectionId,
 ) -> Result<Option<(Lane, StoredConnection)>, Fault> {
@@ -207,7 +212,7 @@ async fn standing(
     Ok(lane.zip(stored))
 }
 
-async fn set_state(
+pub(super) async fn set_state(
     tx: &mut SqliteConnection,
     lane: i64,
     (state, reason): (State, Option<&str>),

@@ -11,6 +11,7 @@ use wrenchtime_service::storage::{
 
 use super::connections::{CONNECTION_COLUMNS, stored_connection};
 use crate::codec;
+use crate::columns::{KeyColumns, management_key};
 use crate::error::Fault;
 use crate::sqlite::SqliteStore;
 
@@ -55,19 +56,6 @@ pub(super) async fn put_meta(store: &SqliteStore, name: &str, value: &[u8]) -> R
     .await?;
     tx.commit().await?;
     Ok(())
-}
-
-type KeyColumns = (Uuid, String, Vec<u8>, i64, Option<i64>);
-
-fn management_key(columns: KeyColumns) -> Result<ManagementKey, Fault> {
-    let (id, name, hash, created_at, revoked_at) = columns;
-    Ok(ManagementKey {
-        id,
-        name,
-        hash: SecretHash(codec::hash(&hash)?),
-        created_at: codec::instant(created_at)?,
-        revoked_at: revoked_at.map(codec::instant).transpose()?,
-    })
 }
 
 pub(super) async fn add(

@@ -11,10 +11,10 @@ use wrenchtime_sync::RunState;
 
 use super::list::head;
 use crate::codec;
+use crate::columns::{LOG_EPOCH, RunColumns, run_state};
 use crate::error::Fault;
-use crate::sqlite::migrate::LOG_EPOCH;
 use crate::sqlite::records::{EVENT_COLUMNS, RECORD_COLUMNS, event_with_record, stored_record};
-use crate::sqlite::sync::{RUN, RunColumns, run_state};
+use crate::sqlite::sync::RUN;
 use crate::sqlite::{SqliteStore, Tx};
 
 pub(super) async fn get(

@@ -9,9 +9,10 @@ use wrenchtime_model::{ConnectionId, RunId};
 use wrenchtime_sync::{Absence, Fence, KnownRow, PageOutcome, Removal, RunProgress};
 
 use super::commit::run_under_way;
-use super::known::{KNOWN_COLUMNS, KnownColumns, known_row, push_keys};
+use super::known::{KNOWN_COLUMNS, push_keys};
 use super::{KEYS_AT_ONCE, bulk};
 use crate::codec;
+use crate::columns::{KnownColumns, known_row};
 use crate::error::Fault;
 use crate::page::Page;
 use crate::sqlite::connection::Lane;

@@ -8,13 +8,12 @@ use wrenchtime_sync::{Fence, Marks, PageCommit, PageOutcome, RunProgress, Writte
 
 use super::bulk;
 use crate::codec;
+use crate::columns::ISSUES_OF_RUN;
 use crate::error::Fault;
 use crate::page::{Page, Stored, key_of};
 use crate::sqlite::SqliteStore;
 use crate::sqlite::connection::Lane;
 
-/// Rows that could not be read are told one by one up to this number for each run.
-const ISSUES_OF_RUN: i64 = 1_000;
 /// With three parameters for each mark, a statement stays below SQLite's 32,766.
 const MARKS_AT_ONCE: usize = 8_000;
 

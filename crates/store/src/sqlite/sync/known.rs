@@ -3,44 +3,19 @@
 use std::collections::BTreeMap;
 
 use sqlx::{QueryBuilder, Sqlite};
-use wrenchtime_connector::{EntityName, RemoteKey, SortKey, StreamName};
+use wrenchtime_connector::{EntityName, SortKey, StreamName};
 use wrenchtime_model::ConnectionId;
 use wrenchtime_sync::{KnownRow, StoredRange, StreamState};
 
 use super::KEYS_AT_ONCE;
 use crate::codec;
+use crate::columns::{KnownColumns, known_row};
 use crate::error::Fault;
 use crate::sqlite::{SqliteStore, connection};
 
 /// The columns of a [`KnownRow`], of documents `d`, in the order of [`KnownColumns`].
 pub(super) const KNOWN_COLUMNS: &str =
     "d.key, d.sort_key, d.version, d.hash, d.mapped_by, d.observation, d.gone, d.resources";
-
-/// A [`KnownRow`] as columns.
-pub(super) type KnownColumns = (
-    String,
-    String,
-    Option<String>,
-    Vec<u8>,
-    String,
-    i64,
-    bool,
-    String,
-);
-
-pub(super) fn known_row(columns: KnownColumns) -> Result<KnownRow, Fault> {
-    let (key, sort_key, version, hash, mapped_by, observation, gone, resources) = columns;
-    Ok(KnownRow {
-        key: RemoteKey::new(key),
-        sort_key: SortKey::from_stored(sort_key),
-        version,
-        hash: codec::hash(&hash)?,
-        mapped_by,
-        observation,
-        gone,
-        resources: codec::resources_from_text(&resources)?,
-    })
-}
 
 pub(super) async fn stream_states(
     store: &SqliteStore,

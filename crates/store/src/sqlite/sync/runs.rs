@@ -1,16 +1,14 @@
 //! Beginning and ending runs.
 
 use sqlx::sqlite::SqliteConnection;
-use uuid::Uuid;
-use wrenchtime_connector::Clock;
-use wrenchtime_model::{ConnectionId, EventType, RunId};
+use wrenchtime_model::ConnectionId;
 use wrenchtime_sync::{
-    Fence, LifecycleEvent, Mode, NewRun, Outcome, RunFinish, RunProgress, RunReport, RunStart,
-    RunState,
+    Fence, Mode, NewRun, Outcome, RunFinish, RunProgress, RunReport, RunStart, RunState,
 };
 
 use super::commit::run_under_way;
 use crate::codec;
+use crate::columns::{RUNS_KEPT, RUNS_WITH_ISSUES, RunColumns, events_at_end, run_state};
 use crate::error::Fault;
 use crate::sqlite::SqliteStore;
 use crate::sqlite::connection::Lane;
@@ -18,29 +16,6 @@ use crate::sqlite::connection::Lane;
 /// The columns of a [`RunState`], in the order of [`RunColumns`].
 pub(in crate::sqlite) const RUN: &str =
     "SELECT r.id, r.mode, r.started_at, r.finished_at, r.outcome, r.progress FROM runs r ";
-
-/// A [`RunState`] as columns.
-pub(in crate::sqlite) type RunColumns = (Uuid, String, i64, Option<i64>, Option<String>, String);
-
-/// How many runs of a connection are remembered.
-const RUNS_KEPT: i64 = 1_000;
-/// Of how many of them it is remembered which rows could not be read.
-const RUNS_WITH_ISSUES: i64 = 20;
-
-pub(in crate::sqlite) fn run_state(columns: RunColumns) -> Result<RunState, Fault> {
-    let (id, mode, started_at, finished_at, outcome, progress) = columns;
-    let finished = match (finished_at, outcome) {
-        (Some(at), Some(outcome)) => Some((codec::instant(at)?, codec::from_name(&outcome)?)),
-        _ => None,
-    };
-    Ok(RunState {
-        id: RunId::from_uuid(id),
-        mode: codec::from_name(&mode)?,
-        started_at: codec::instant(started_at)?,
-        progress: codec::from_json(&progress)?,
-        finished,
-    })
-}
 
 pub(super) async fn acquire(store: &SqliteStore, connection: ConnectionId) -> Result<Fence, Fault> {
     let mut tx = store.write().await?;
@@ -146,7 +121,9 @@ pub(super) async fn finish(
             .execute(&mut *tx)
             .await?;
     }
-    tell(&mut tx, &mut lane, (&finish, &report), &*store.inner.clock).await?;
+    for event in events_at_end(&finish, &report)? {
+        lane.log(&mut tx, &event, store.inner.clock.now()).await?;
+    }
     lane.store(&mut tx).await?;
     clean_up(&mut tx, lane.row).await?;
     tx.commit().await?;
@@ -154,35 +131,13 @@ pub(super) async fn finish(
     Ok(report)
 }
 
-async fn tell(
-    tx: &mut SqliteConnection,
-    lane: &mut Lane,
-    (finish, report): (&RunFinish, &RunReport),
-    clock: &dyn Clock,
-) -> Result<(), Fault> {
-    let event = match finish.outcome {
-        Outcome::Complete | Outcome::Partial => Some(EventType::SyncCompleted),
-        Outcome::Failed => Some(EventType::SyncFailed),
-        Outcome::Cancelled => None,
-    };
-    if let Some(event) = event {
-        let data =
-            serde_json::to_value(report).map_err(|error| Fault::Corrupt(error.to_string()))?;
-        lane.log(tx, &LifecycleEvent { event, data }, clock.now())
-            .await?;
-    }
-    for event in &finish.events {
-        lane.log(tx, event, clock.now()).await?;
-    }
-    Ok(())
-}
-
 /// Nothing is left of marks; runs and their issues are remembered for a while.
 async fn clean_up(tx: &mut SqliteConnection, lane: i64) -> Result<(), Fault> {
     drop_marks(tx, lane).await?;
     sqlx::query(
         "DELETE FROM row_issues WHERE run IN \
-         (SELECT row FROM runs WHERE connection = ? ORDER BY id DESC LIMIT -1 OFFSET ?)",
+         (SELECT row FROM runs WHERE connection = ? AND EXISTS (SELECT 1 FROM row_issues i WHERE i.run = runs.row) \
+         ORDER BY id DESC LIMIT -1 OFFSET ?)",
     )
     .bind(lane)
     .bind(RUNS_WITH_ISSUES)

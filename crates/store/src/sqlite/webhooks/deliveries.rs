@@ -6,17 +6,14 @@ use sqlx::{QueryBuilder, Row, Sqlite};
 use uuid::Uuid;
 use wrenchtime_model::{ConnectionId, EndpointId};
 use wrenchtime_webhooks::{
-    Attempt, AttemptOutcome, Delivery, DeliveryFilter, DeliveryId, DeliveryState, DueDelivery,
-    FanOut, Message,
+    Attempt, AttemptOutcome, Delivery, DeliveryFilter, DeliveryId, DueDelivery, FanOut, Message,
 };
 
 use super::endpoints::{self, ENDPOINT_COLUMNS};
 use crate::codec;
+use crate::columns::{DeliveryColumns, RECEIVER_GONE, after_attempt, delivery};
 use crate::error::Fault;
 use crate::sqlite::SqliteStore;
-
-/// What a receiver that answers 410 has its endpoint disabled for.
-const GONE: &str = "the receiver answered that it is gone";
 
 pub(super) async fn fan_out(store: &SqliteStore, fan_out: &FanOut) -> Result<bool, Fault> {
     let mut tx = store.write().await?;
@@ -162,12 +159,7 @@ pub(super) async fn next_due(store: &SqliteStore) -> Result<Option<DateTime<Utc>
 
 pub(super) async fn record_attempt(store: &SqliteStore, attempt: &Attempt) -> Result<(), Fault> {
     let at = codec::micros(attempt.at);
-    let (state, next) = match &attempt.outcome {
-        AttemptOutcome::Delivered => (DeliveryState::Delivered, None),
-        AttemptOutcome::RetryAt(at) => (DeliveryState::Pending, Some(codec::micros(*at))),
-        AttemptOutcome::Failed => (DeliveryState::Failed, None),
-        AttemptOutcome::Gone => (DeliveryState::Pending, Some(at)),
-    };
+    let (state, next) = after_attempt(attempt);
     let duration = i64::try_from(attempt.duration.as_micros()).unwrap_or(i64::MAX);
     let mut tx = store.write().await?;
     // The endpoint may have been removed in the meantime, and the delivery with it.
@@ -178,7 +170,7 @@ pub(super) async fn record_attempt(store: &SqliteStore, attempt: &Attempt) -> Re
          RETURNING (SELECT p.id FROM webhook_endpoints p WHERE p.row = endpoint)",
     )
     .bind(state.name())
-    .bind(next)
+    .bind(next.map(codec::micros))
     .bind(at)
     .bind(duration)
     .bind(attempt.status)
@@ -188,7 +180,7 @@ pub(super) async fn record_attempt(store: &SqliteStore, attempt: &Attempt) -> Re
     .await?;
     if let (AttemptOutcome::Gone, Some(endpoint)) = (&attempt.outcome, endpoint) {
         let endpoint = EndpointId::from_uuid(endpoint);
-        endpoints::disable(&mut tx, endpoint, attempt.at, GONE).await?;
+        endpoints::disable(&mut tx, endpoint, attempt.at, RECEIVER_GONE).await?;
     }
     tx.commit().await?;
     Ok(())
@@ -211,19 +203,6 @@ pub(super) async fn retry(
     tx.commit().await?;
     Ok(done.rows_affected() > 0)
 }
-
-type DeliveryColumns = (
-    Uuid,
-    Uuid,
-    Uuid,
-    String,
-    String,
-    i64,
-    i64,
-    Option<i64>,
-    Option<i64>,
-    Option<String>,
-);
 
 pub(super) async fn list(
     store: &SqliteStore,
@@ -253,24 +232,4 @@ pub(super) async fn list(
         .fetch_all(&store.inner.readers)
         .await?;
     rows.into_iter().map(delivery).collect()
-}
-
-fn delivery(columns: DeliveryColumns) -> Result<Delivery, Fault> {
-    let (id, endpoint, connection, event, state, attempts, created_at, next, status, error) =
-        columns;
-    Ok(Delivery {
-        id: DeliveryId::from_uuid(id),
-        endpoint_id: EndpointId::from_uuid(endpoint),
-        connection_id: ConnectionId::from_uuid(connection),
-        event: codec::from_name(&event)?,
-        state: codec::from_name(&state)?,
-        attempts: codec::small(attempts)?,
-        created_at: codec::instant(created_at)?,
-        next_attempt_at: next.map(codec::instant).transpose()?,
-        last_status: status
-            .map(u16::try_from)
-            .transpose()
-            .map_err(|_| Fault::Corrupt(format!("status {status:?} of an attempt")))?,
-        last_error: error,
-    })
 }

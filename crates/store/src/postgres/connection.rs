@@ -1,0 +1,142 @@
+//! A connection's row: who may write to it, its event clock, and the lock over both.
+
+use chrono::{DateTime, Utc};
+use sqlx::postgres::PgConnection;
+use wrenchtime_model::{ConnectionId, Timestamp};
+use wrenchtime_sync::{EventClock, Fence, LifecycleEvent};
+
+use crate::codec;
+use crate::error::Fault;
+
+/// A connection whose row this transaction has locked. Nobody else writes to the connection until it ends.
+#[derive(Debug)]
+pub(super) struct Lane {
+    /// The connection.
+    pub(super) id: ConnectionId,
+    /// Its row number.
+    pub(super) row: i64,
+    /// Its epoch.
+    pub(super) epoch: u32,
+    /// It is ended.
+    pub(super) closed: bool,
+    /// Nothing of it has been complete yet.
+    pub(super) initial: bool,
+    /// Its event clock, to be written back by [`Lane::store`].
+    pub(super) clock: EventClock,
+    /// Row number of its last document, to be written back likewise.
+    pub(super) last_document: i64,
+}
+
+impl Lane {
+    /// Finds a connection, ended or not, and locks it.
+    pub(super) async fn find(
+        tx: &mut PgConnection,
+        id: ConnectionId,
+    ) -> Result<Option<Self>, Fault> {
+        type Row = (i64, i64, bool, Option<i64>, i64, i64, i64);
+        // As strong as an update of the row, and no stronger: who only refers to the connection need not wait.
+        let row: Option<Row> = sqlx::query_as(
+            "SELECT row, epoch, closed, succeeded_at, last_sequence, last_time, last_document \
+             FROM connections WHERE id = $1 FOR NO KEY UPDATE",
+        )
+        .bind(*id.as_uuid())
+        .fetch_optional(tx)
+        .await?;
+        let Some((row, epoch, closed, succeeded_at, sequence, time, last_document)) = row else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            id,
+            row,
+            epoch: codec::small(epoch)?,
+            closed,
+            initial: succeeded_at.is_none(),
+            clock: EventClock {
+                sequence: codec::unsigned(sequence)?,
+                time: Some(codec::timestamp(time)?),
+            },
+            last_document,
+        }))
+    }
+
+    /// Finds a connection that is not ended, and locks it.
+    pub(super) async fn open(tx: &mut PgConnection, id: ConnectionId) -> Result<Self, Fault> {
+        match Self::find(tx, id).await? {
+            Some(lane) if !lane.closed => Ok(lane),
+            _ => Err(Fault::NoConnection(id)),
+        }
+    }
+
+    /// Finds a connection that this fence still holds, and locks it.
+    pub(super) async fn fenced(tx: &mut PgConnection, fence: &Fence) -> Result<Self, Fault> {
+        let lane = Self::open(tx, fence.connection).await?;
+        if lane.epoch == fence.epoch {
+            Ok(lane)
+        } else {
+            Err(Fault::Fenced(fence.connection))
+        }
+    }
+
+    /// Writes an event that is no record's change.
+    pub(super) async fn log(
+        &mut self,
+        tx: &mut PgConnection,
+        event: &LifecycleEvent,
+        now: DateTime<Utc>,
+    ) -> Result<(), Fault> {
+        let (sequence, time) = self.clock.tick(now);
+        sqlx::query(
+            "INSERT INTO events (connection, sequence, time, type, data) VALUES ($1, $2, $3, $4, $5)",
+        )
+        .bind(self.row)
+        .bind(codec::signed(sequence))
+        .bind(time.as_micros())
+        .bind(event.event.name())
+        .bind(codec::to_json(&event.data)?)
+        .execute(tx)
+        .await?;
+        Ok(())
+    }
+
+    /// Writes the event clock and the last row number back.
+    pub(super) async fn store(&self, tx: &mut PgConnection) -> Result<(), Fault> {
+        sqlx::query(
+            "UPDATE connections SET last_sequence = $1, last_time = $2, last_document = $3 WHERE row = $4",
+        )
+        .bind(codec::signed(self.clock.sequence))
+        .bind(self.clock.time.map(|time| time.as_micros()))
+        .bind(self.last_document)
+        .bind(self.row)
+        .execute(tx)
+        .await?;
+        Ok(())
+    }
+}
+
+/// Adds a connection's row unless there is one, and returns its number.
+pub(super) async fn add(
+    tx: &mut PgConnection,
+    id: ConnectionId,
+    created_at: Timestamp,
+) -> Result<i64, Fault> {
+    sqlx::query("INSERT INTO connections (id, last_time) VALUES ($1, $2) ON CONFLICT DO NOTHING")
+        .bind(*id.as_uuid())
+        .bind(created_at.as_micros())
+        .execute(&mut *tx)
+        .await?;
+    let row = sqlx::query_scalar("SELECT row FROM connections WHERE id = $1")
+        .bind(*id.as_uuid())
+        .fetch_one(tx)
+        .await?;
+    Ok(row)
+}
+
+/// Returns a connection's row number for reading, ended or not.
+pub(super) async fn row_of(tx: &mut PgConnection, id: ConnectionId) -> Result<Option<i64>, Fault> {
+    Ok(
+        sqlx::query_scalar("SELECT row FROM connections WHERE id = $1")
+            .bind(*id.as_uuid())
+            .fetch_optional(tx)
+            .await?,
+    )
+}

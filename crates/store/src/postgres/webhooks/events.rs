@@ -1,0 +1,57 @@
+//! The event logs as the dispatcher reads them.
+
+use wrenchtime_model::ConnectionId;
+use wrenchtime_webhooks::PendingEvent;
+
+use crate::codec;
+use crate::error::Fault;
+use crate::postgres::records::{EVENT_COLUMNS, RECORD_COLUMNS, event_with_record};
+use crate::postgres::{PostgresStore, connection};
+use crate::record_json::record_json;
+
+pub(super) async fn pending(
+    store: &PostgresStore,
+    limit: u32,
+) -> Result<Vec<(ConnectionId, u64)>, Fault> {
+    let rows: Vec<(uuid::Uuid, i64)> = sqlx::query_as(
+        "SELECT id, fanned_out FROM connections WHERE last_sequence > fanned_out ORDER BY last_time LIMIT $1",
+    )
+    .bind(i64::from(limit))
+    .fetch_all(&store.inner.readers)
+    .await?;
+    rows.into_iter()
+        .map(|(id, position)| Ok((ConnectionId::from_uuid(id), codec::unsigned(position)?)))
+        .collect()
+}
+
+pub(super) async fn after(
+    store: &PostgresStore,
+    connection: ConnectionId,
+    after: u64,
+    limit: u32,
+) -> Result<Vec<PendingEvent>, Fault> {
+    let mut tx = store.read().await?;
+    let Some(lane) = connection::row_of(&mut tx, connection).await? else {
+        return Ok(Vec::new());
+    };
+    // A message tells of neighbours: none may stand on both sides of where an endpoint's events begin.
+    let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+        "SELECT {EVENT_COLUMNS}, {RECORD_COLUMNS}, NULL FROM events e \
+         LEFT JOIN records r ON r.connection = e.connection AND r.resource = e.resource AND r.id = e.record \
+         WHERE e.connection = $1 AND e.sequence > $2 AND e.sequence <= coalesce((SELECT min(s.sequence) \
+         FROM webhook_starts s WHERE s.connection = $1 AND s.sequence > $2), {MAX}) ORDER BY e.sequence LIMIT $3",
+        MAX = i64::MAX
+    )))
+    .bind(lane)
+    .bind(codec::signed(after))
+    .bind(i64::from(limit))
+    .fetch_all(&mut *tx)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            let (event, record) = event_with_record(row, connection)?;
+            let record = record.as_ref().map(record_json).transpose()?;
+            Ok(PendingEvent { event, record })
+        })
+        .collect()
+}
