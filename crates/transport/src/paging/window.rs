@@ -1,5 +1,7 @@
 //! Sources that count rows: from a start index, or by numbers of pages.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 use wrenchtime_connector::{Cursor, Error, ErrorKind, KeyOrder, Next, RemoteKey, Result};
 
@@ -10,7 +12,8 @@ const PATIENCE: u32 = 5;
 ///
 /// Rows that come or go meanwhile move all rows behind them, and who only counts on reads some of them never. So every
 /// slice begins with the last row of the one before. Where that row is not found in its place, the window steps back
-/// until it has the place again; a list whose order says nothing to us is begun anew.
+/// until it has the place again. From then on, and where a row is shown twice, no index is believed any more: the list
+/// ends where a slice shows nothing behind its last row. A list whose order says nothing to us is begun anew.
 ///
 /// What it needs of the source: an order that does not change while a row exists (by key, by making), and that a slice
 /// of two rows or more is never cut to one.
@@ -46,6 +49,9 @@ pub struct Window {
     /// The index of the row that the next slice begins with.
     #[serde(rename = "n")]
     next: u64,
+    /// A slice was not in its place or held a row twice, so that indexes say nothing of the end any more.
+    #[serde(rename = "m", default)]
+    moved: bool,
     /// The last row that was taken.
     #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]
     last: Option<String>,
@@ -118,6 +124,7 @@ impl Window {
         Self {
             until,
             next: 0,
+            moved: false,
             last: None,
             total: None,
             back: 0,
@@ -188,12 +195,15 @@ impl Window {
         let Some(skip) = self.place(slice, keys, order) else {
             return self.step_back(slice, keys.len());
         };
-        let end = slice.start + count(keys.len());
+        // A row that stands there twice hides another one, wherever that is.
+        let rows = keys.iter().collect::<HashSet<_>>().len();
+        let end = slice.start + count(rows);
         let is_new = skip < keys.len();
         // Rows before the last one taken may have come or gone, or the slice is not the one that was asked for: what its
         // index says of the end is then of another place.
         let in_place = self.last.is_none() || slice.start + count(skip) == self.next + 1;
-        if self.ends((slice, keys.len()), (is_new, in_place), more) {
+        let moved = self.moved || !in_place || rows < keys.len();
+        if self.ends((slice, rows), (is_new, moved), more) {
             let next = Next::End { token: None };
             return Ok(Taken { skip, next });
         }
@@ -204,6 +214,7 @@ impl Window {
         let next = Self {
             until: self.until.clone(),
             next: end.saturating_sub(1),
+            moved,
             last: keys
                 .last()
                 .map(|key| (*key).to_owned())
@@ -217,7 +228,7 @@ impl Window {
             idle: if is_new {
                 0
             } else {
-                self.idle + u32::from(keys.len() < 2 || (self.back == 0 && !in_place))
+                self.idle + u32::from(rows < 2 || (self.back == 0 && !in_place))
             },
             anew: self.anew,
         };
@@ -232,7 +243,7 @@ impl Window {
         };
         match order {
             Order::Fixed => {
-                let found = keys.iter().position(|key| key == last)?;
+                let found = keys.iter().rposition(|key| key == last)?;
                 Some(found + 1)
             }
             Order::ByKey(order) => {
@@ -255,6 +266,7 @@ impl Window {
             let step = slice.limit.saturating_mul(2_u64.saturating_pow(self.back));
             Self {
                 next: slice.start.saturating_sub(step),
+                moved: true,
                 back: self.back.saturating_add(1),
                 idle: self.idle + u32::from(self.back == 0),
                 ..self.clone()
@@ -266,14 +278,15 @@ impl Window {
     fn ends(
         &self,
         (slice, rows): (Slice, usize),
-        (is_new, in_place): (bool, bool),
+        (is_new, moved): (bool, bool),
         more: More,
     ) -> bool {
         let rows = count(rows);
         match more {
             // A number that has just changed may be a slip: it is believed when it is told twice.
             More::Total(total) => {
-                slice.start + rows >= total && in_place && !self.disagrees(total)
+                let is_last = !moved || (!is_new && rows < 2);
+                slice.start + rows >= total && is_last && !self.disagrees(total)
             }
             More::Link(leads_on) => !leads_on,
             More::Untold => {
@@ -534,41 +547,69 @@ mod tests {
         assert_eq!(taken.unwrap().skip, 2);
     }
 
+    /// Reads a list of which each slice begins so many rows too early, by its number. Returns the rows that were taken.
+    fn read_shifted<'a>(
+        rows: &[&'a str],
+        limit: u64,
+        order: Order,
+        early: &[usize],
+    ) -> Vec<&'a str> {
+        let total = More::Total(count(rows.len()));
+        let mut window = Window::begin(None);
+        let mut taken: Vec<&str> = Vec::new();
+        for number in 0.. {
+            let slice = window.slice(limit);
+            let asked = usize::try_from(slice.start).unwrap();
+            let start = asked.saturating_sub(early.get(number).copied().unwrap_or_default());
+            let shown = rows
+                .iter()
+                .skip(start)
+                .take(usize::try_from(limit).unwrap());
+            let shown: Vec<&str> = shown.copied().collect();
+            let answer = window.take(slice, &shown, order, total).unwrap();
+            taken.extend(&shown[answer.skip..]);
+            let Next::Page(cursor) = answer.next else {
+                break;
+            };
+            window = Window::decode(&cursor).unwrap();
+        }
+        taken
+    }
+
     #[test]
     fn rows_that_come_again_do_not_count_towards_the_total() {
-        let rows = ["1", "2", "3", "4", "5"];
+        let rows = ["1", "2", "3", "4", "5", "6", "7", "8", "9"];
         for order in [BY_KEY, Order::Fixed] {
-            let window = Window::begin(None);
-            let taken = window.take(window.slice(3), &rows[..3], order, More::Total(5));
-            let mut window = next_of(taken.unwrap());
             // Asked from row 3, the source begins with row 2: two rows are left where the index says that none is.
-            let mut slice = window.slice(3);
-            let mut shown = &rows[1..4];
-            let mut taken = Vec::new();
-            loop {
-                let answer = window.take(slice, shown, order, More::Total(5)).unwrap();
-                taken.extend(shown.iter().skip(answer.skip));
-                let Next::Page(cursor) = answer.next else {
-                    break;
-                };
-                window = Window::decode(&cursor).unwrap();
-                slice = window.slice(3);
-                let start = usize::try_from(slice.start).unwrap().min(5);
-                shown = &rows[start..(start + 3).min(5)];
+            assert_eq!(
+                read_shifted(&rows[..5], 3, order, &[0, 1]),
+                rows[..5],
+                "{order:?}"
+            );
+            // Later ones that begin too early as well agree on a wrong place.
+            for early in [&[0, 2, 2][..], &[0, 2, 2, 2, 2, 2, 2, 2]] {
+                let taken = read_shifted(&rows, 4, order, early);
+                assert_eq!(taken, rows, "{order:?}, {early:?}");
             }
-            assert_eq!(taken, [&"4", &"5"], "{order:?}");
         }
     }
 
     #[test]
-    fn the_upper_bound_is_kept() {
-        let window = Window::begin(Some("2031-05-01".to_owned()));
-        let slice = window.slice(2);
-        let window = next_of(
-            window
-                .take(slice, &["1", "2"], Order::Fixed, More::Untold)
-                .unwrap(),
-        );
-        assert_eq!(window.until.as_deref(), Some("2031-05-01"));
+    fn a_row_that_stands_in_a_slice_twice_counts_once() {
+        for order in [BY_KEY, Order::Fixed] {
+            let all = More::Total(5);
+            let window = Window::begin(None);
+            let slice = window.slice(4);
+            // Five rows are shown of a list of five, and one of them is missing.
+            let shown = ["1", "2", "3", "4", "4"];
+            let window = next_of(window.take(slice, &shown, order, all).unwrap());
+            let slice = window.slice(4);
+            let taken = window.take(slice, &["4", "4", "5"], order, all).unwrap();
+            assert_eq!(taken.skip, 2, "{order:?}");
+            let window = next_of(taken);
+            let taken = window.take(window.slice(4), &["5", "5"], order, all);
+            let next = Next::End { token: None };
+            assert_eq!(taken.unwrap(), Taken { skip: 2, next }, "{order:?}");
+        }
     }
 }
