@@ -37,14 +37,18 @@ impl Task<'_> {
             writes: Vec::new(),
             tally: Tally::new(entity),
         };
-        // Hashing and mapping a page takes long enough to hold up everybody else on this thread.
-        let judged = tokio::task::spawn_blocking(move || {
+        let work = move || {
             for (sort_key, row) in rows {
                 let stored = known.get(&sort_key);
                 judge.row(sort_key, row, stored, &mut batch);
             }
             batch
-        });
+        };
+        if self.engine.options.maps_in_place {
+            return Ok(work());
+        }
+        // Hashing and mapping a page takes long enough to hold up everybody else on this thread.
+        let judged = tokio::task::spawn_blocking(work);
         judged.await.map_err(|error| {
             let message = "map a page: the mapping broke off";
             Stop::Fault(Error::new(ErrorKind::Protocol, message).with_source(error))

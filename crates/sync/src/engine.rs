@@ -36,6 +36,9 @@ pub struct EngineOptions {
     pub retry_gap: Duration,
     /// The longest gap that a run waits. A source that asks for more fails the stream. 5 minutes by default.
     pub longest_gap: Duration,
+    /// Pages are hashed and mapped where the run runs, and not on a thread for what takes long. Off by default: it holds
+    /// up whatever else runs there. A simulation needs it, for then a run on one thread takes the same steps each time.
+    pub maps_in_place: bool,
 }
 
 impl Default for EngineOptions {
@@ -46,6 +49,7 @@ impl Default for EngineOptions {
             retries: 2,
             retry_gap: Duration::from_secs(2),
             longest_gap: Duration::from_secs(5 * 60),
+            maps_in_place: false,
         }
     }
 }

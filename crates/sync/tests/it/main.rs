@@ -14,3 +14,4 @@ mod kill;
 mod rules;
 mod source;
 mod support;
+mod threads;
