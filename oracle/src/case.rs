@@ -82,7 +82,7 @@ impl fmt::Display for Case {
         let config = &self.config;
         writeln!(
             f,
-            "source: from {}, zone {:?}, {:?}{}, lag {} s, skew {} s{}, {} ms a request",
+            "source: from {}, zone {:?}, {:?}{}, lag {} s, skew {} s{}, {} ms a request, {} at once",
             config.start,
             config.zone,
             config.precision,
@@ -91,6 +91,7 @@ impl fmt::Display for Case {
             config.skew,
             if config.tells_time { "" } else { " (not told)" },
             config.latency,
+            config.at_once,
         )?;
         for table in &config.tables {
             writeln!(f, "  {table:?}")?;

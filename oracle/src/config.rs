@@ -8,6 +8,9 @@ use wrenchtime_connector::{Deletes, KeyOrder, Precision, Yields};
 
 use crate::dice::Dice;
 
+/// Sources may forget what changed long ago. Off for as long as the engine does not know what to do then.
+const SOURCES_FORGET: bool = false;
+
 /// A source.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Config {
@@ -28,6 +31,8 @@ pub struct Config {
     pub tells_time: bool,
     /// How many thousandths of a second each request takes.
     pub latency: u32,
+    /// How many tables are read side by side.
+    pub at_once: usize,
     /// Its tables, one or two.
     pub tables: Vec<Table>,
 }
@@ -66,6 +71,17 @@ pub struct Stream {
     pub short: bool,
     /// Changes are asked for up to a time that is fixed when the pass begins.
     pub until: bool,
+    /// How far back changes can be asked for, if not for ever.
+    pub history: Option<History>,
+}
+
+/// What a source does when it is asked for changes of long ago.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct History {
+    /// How many seconds it remembers.
+    pub seconds: u32,
+    /// It refuses; otherwise it shows what it remembers.
+    pub refuses: bool,
 }
 
 /// How a stream pages.
@@ -138,7 +154,9 @@ impl Config {
         let tells_time = !dice.one_in(4);
         let tables = dice.pick(&[1, 1, 2]);
         let coarse = dice.one_in(2);
+        let at_once = if dice.one_in(3) { 1 } else { 2 };
         Self {
+            at_once,
             start: start(dice, zone),
             zone,
             precision,
@@ -162,6 +180,15 @@ impl Config {
         self.visible_lag() + Duration::from_secs(repeated_hour)
     }
 
+    /// Tells whether a source forgets changes.
+    pub(crate) fn forgets(&self) -> bool {
+        let mut changes = self
+            .tables
+            .iter()
+            .filter_map(|table| table.changes.as_ref());
+        changes.any(|stream| stream.history.is_some())
+    }
+
     /// Returns how late a row may become visible after it changed.
     pub(crate) fn visible_lag(&self) -> Duration {
         Duration::from_secs(u64::from(self.lag))
@@ -178,6 +205,7 @@ impl Config {
             }
         };
         with(&|config| config.tables.truncate(1));
+        with(&|config| config.at_once = 1);
         with(&|config| config.zone = None);
         with(&|config| (config.skew, config.tells_time) = (0, true));
         with(&|config| config.latency = 0);
@@ -267,6 +295,10 @@ impl Stream {
         let stream = Self::draw(dice, can_fetch, (paging, sorted));
         Self {
             until: dice.one_in(2),
+            history: (SOURCES_FORGET && dice.one_in(3)).then(|| History {
+                seconds: dice.pick(&[200_000, 700_000]),
+                refuses: dice.one_in(2),
+            }),
             ..stream
         }
     }
@@ -288,6 +320,7 @@ impl Stream {
             },
             short: !matches!(paging, Paging::Snapshot | Paging::Number) && dice.one_in(3),
             until: false,
+            history: None,
         }
     }
 
@@ -299,6 +332,7 @@ impl Stream {
             page: 5,
             short: false,
             until: false,
+            history: self.history,
         };
     }
 }

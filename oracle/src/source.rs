@@ -166,6 +166,11 @@ impl Source {
         self.log.push(line);
     }
 
+    /// Notes what whoever asks does meanwhile.
+    pub(crate) fn remark(&mut self, what: String) {
+        self.log.push(what);
+    }
+
     /// Returns what was asked and answered.
     pub(crate) fn log(&self) -> &[String] {
         &self.log
@@ -185,14 +190,7 @@ impl Source {
             (Some(table), Some("list")) => {
                 return self.list(table, (path, query), (origin, fault));
             }
-            _ => {
-                return Reply {
-                    status: 404,
-                    headers: Vec::new(),
-                    body: json!({"error": "no such path"}).to_string(),
-                    cut_off: false,
-                };
-            }
+            _ => return refusal(404, "no such path"),
         };
         Reply {
             status: 200,
@@ -224,13 +222,21 @@ impl Source {
             Some(changes) if of_changes => changes.clone(),
             _ => config.tables[table].listing.clone(),
         };
+        let remembers = stream.history.map(|history| {
+            let since = self.clock.now() - TimeDelta::seconds(i64::from(history.seconds));
+            self.truth.stamp(since)
+        });
         let asked = Asked {
             stream: &stream,
+            remembers,
             query,
             of_changes,
             again: fault == Some(Fault::Repeated),
             salt: self.requests,
         };
+        if stream.history.is_some_and(|history| history.refuses) && !asked.is_remembered() {
+            return refusal(400, "too long ago");
+        }
         let mut page = Page::of(&self.truth, table, &asked);
         let first = page.start == 0 || !stream.paging.counts();
         if fault == Some(Fault::EmptyInside) {
@@ -239,6 +245,14 @@ impl Source {
             page.more = false;
             // With the right one nobody would ever look again.
             page.revision = None;
+        }
+        if fault == Some(Fault::Twice) && !page.rows.is_empty() {
+            let at = if self.requests.is_multiple_of(2) {
+                0
+            } else {
+                page.rows.len() - 1
+            };
+            page.rows.insert(at, page.rows[at].clone());
         }
         if fault == Some(Fault::WrongTotal) {
             page.total = if self.requests.is_multiple_of(2) {
@@ -311,6 +325,15 @@ impl Source {
             shown["lines"] = (0..row.children).map(line).collect();
         }
         shown
+    }
+}
+
+fn refusal(status: u16, why: &str) -> Reply {
+    Reply {
+        status,
+        headers: Vec::new(),
+        body: json!({ "error": why }).to_string(),
+        cut_off: false,
     }
 }
 

@@ -73,7 +73,9 @@ pub(crate) fn draw(dice: &mut Dice, config: &Config) -> Vec<Step> {
             8..=9 => all.push(Step::Later(dice.below(14), op(dice, config))),
             10..=13 => {
                 // Around the hour that comes twice every quarter of an hour counts.
-                let seconds = if config.zone.is_some() {
+                let seconds = if config.forgets() && dice.one_in(4) {
+                    dice.pick(&[190_000, 260_000, 800_000])
+                } else if config.zone.is_some() {
                     dice.pick(&[7, 61, 300, 600, 900, 1_500, 4_000])
                 } else {
                     dice.pick(&[1, 7, 61, 600, 4_000, 90_000])
@@ -193,10 +195,15 @@ fn fault(dice: &mut Dice) -> Fault {
         Fault::TooMany(Some(400)),
         Fault::Broken,
         Fault::Broken,
+        Fault::Refused,
+        Fault::Unauthorized,
+        Fault::Forbidden,
         Fault::Dropped,
         Fault::TimeOut,
         Fault::CutOff,
         Fault::CutJson,
+        Fault::ErrorInside,
+        Fault::ErrorInside,
         Fault::ErrorInside,
         Fault::ErrorInside,
         Fault::PageInside,
@@ -205,5 +212,6 @@ fn fault(dice: &mut Dice) -> Fault {
         Fault::EmptyInside,
         Fault::WrongTotal,
         Fault::Repeated,
+        Fault::Twice,
     ])
 }

@@ -1,6 +1,7 @@
 //! The stores that a history is run on: whatever implements the engine's storage and the readers' side.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use async_trait::async_trait;
@@ -9,10 +10,10 @@ use tempfile::TempDir;
 use wrenchtime_connector::Clock;
 use wrenchtime_model::ConnectionId;
 use wrenchtime_service::storage::{
-    ChangesPage, ChangesQuery, GetQuery, ListOrder, ListPage, ListQuery, RecordReader,
-    StorageError, StoredRecord, SyncSnapshot,
+    ChangesPage, ChangesQuery, GetQuery, ListOrder, ListPage, ListQuery, QuarantinePage,
+    QuarantineQuery, RecordReader, StorageError, StoredRecord, SyncSnapshot,
 };
-use wrenchtime_store::{SqliteOptions, SqliteStore};
+use wrenchtime_store::{PostgresOptions, PostgresStore, SqliteOptions, SqliteStore};
 use wrenchtime_sync::{MemoryStorage, Storage};
 
 /// Which store.
@@ -22,15 +23,30 @@ pub enum StoreKind {
     Memory,
     /// `SQLite`, in a file.
     Sqlite,
+    /// PostgreSQL, in the database that `WRENCHTIME_TEST_POSTGRES` names. What histories leave there stays.
+    Postgres,
 }
+
+/// Names the database.
+const SERVER: &str = "WRENCHTIME_TEST_POSTGRES";
+/// To connect takes long in a build without optimisation, and the machine may be busy.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A store with connections of many histories, or of one.
 #[derive(Debug)]
 pub(crate) struct Store {
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) reader: Arc<dyn RecordReader>,
-    file: Option<(SqliteStore, TempDir)>,
+    kept: Kept,
     clock: Arc<dyn Clock>,
+}
+
+/// Where it keeps what it keeps.
+#[derive(Debug)]
+enum Kept {
+    Memory,
+    File(SqliteStore, TempDir),
+    Server(PostgresStore),
 }
 
 impl Store {
@@ -41,7 +57,7 @@ impl Store {
                 Ok(Self {
                     reader: Arc::new(MemoryReader(Arc::clone(&storage))),
                     storage,
-                    file: None,
+                    kept: Kept::Memory,
                     clock,
                 })
             }
@@ -49,6 +65,7 @@ impl Store {
                 let directory = tempfile::tempdir().context("make a data directory")?;
                 Self::open_file(directory, clock).await
             }
+            StoreKind::Postgres => Self::open_server(clock).await,
         }
     }
 
@@ -58,26 +75,55 @@ impl Store {
         Ok(Self {
             storage: Arc::new(store.clone()),
             reader: Arc::new(store.clone()),
-            file: Some((store, directory)),
+            kept: Kept::File(store, directory),
+            clock,
+        })
+    }
+
+    async fn open_server(clock: Arc<dyn Clock>) -> Result<Self> {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "whoever runs the oracle on a server starts the server"
+        )]
+        let url = std::env::var(SERVER);
+        let url = url.with_context(|| {
+            format!("{SERVER} names no database: `cargo xtask oracle --store postgres` starts one")
+        })?;
+        let options = PostgresOptions::new(url.into(), Arc::clone(&clock))
+            .with_connections(1, 1)
+            .with_acquire_timeout(PATIENCE);
+        let store = PostgresStore::open(options)
+            .await
+            .context("open the store")?;
+        Ok(Self {
+            storage: Arc::new(store.clone()),
+            reader: Arc::new(store.clone()),
+            kept: Kept::Server(store),
             clock,
         })
     }
 
     pub(crate) async fn add(&self, connection: ConnectionId) -> Result<()> {
-        if let Some((store, _)) = &self.file {
-            store.add_connection(connection).await?;
+        match &self.kept {
+            Kept::Memory => {}
+            Kept::File(store, _) => store.add_connection(connection).await?,
+            Kept::Server(store) => store.add_connection(connection).await?,
         }
         Ok(())
     }
 
     /// Closes the store and opens it again, as after a restart. What is in memory stays.
     pub(crate) async fn reopen(self) -> Result<Self> {
-        match self.file {
-            Some((store, directory)) => {
+        match self.kept {
+            Kept::Memory => Ok(self),
+            Kept::File(store, directory) => {
                 store.close().await;
                 Self::open_file(directory, self.clock).await
             }
-            None => Ok(self),
+            Kept::Server(store) => {
+                store.close().await;
+                Self::open_server(self.clock).await
+            }
         }
     }
 }
@@ -163,6 +209,10 @@ impl RecordReader for MemoryReader {
             more,
             epoch: uuid::Uuid::nil(),
         })
+    }
+
+    async fn quarantine(&self, _query: &QuarantineQuery) -> Result<QuarantinePage, StorageError> {
+        Err(lacking("list of refused rows"))
     }
 
     async fn sync_snapshot(&self, _connection: ConnectionId) -> Result<SyncSnapshot, StorageError> {

@@ -1,5 +1,7 @@
 //! What is true: rows in a plain map, and what happens to them.
 
+mod op;
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, DurationRound, NaiveDateTime, TimeDelta, Utc};
@@ -9,83 +11,10 @@ use wrenchtime_connector::{Deletes, Precision};
 
 use crate::config::Config;
 use crate::meaning::Meaning;
+pub use op::Op;
 
 /// A table, by its place in [`Config::tables`].
 pub type TableNumber = usize;
-
-/// Something that happens to rows.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Op {
-    /// A row is written, new or not, and carries this moment's time. It becomes visible so many seconds later.
-    Put {
-        /// The table.
-        table: TableNumber,
-        /// The row.
-        key: u32,
-        /// What it says.
-        value: u32,
-        /// Seconds until it is visible, cut to the source's lag.
-        late: u32,
-    },
-    /// Rows are written with one time.
-    Bulk {
-        /// The table.
-        table: TableNumber,
-        /// The first row.
-        key: u32,
-        /// How many rows.
-        count: u32,
-        /// What they say.
-        value: u32,
-    },
-    /// A row is written with a time in the future.
-    Ahead {
-        /// The table.
-        table: TableNumber,
-        /// The row.
-        key: u32,
-        /// What it says.
-        value: u32,
-        /// Seconds ahead.
-        by: u32,
-    },
-    /// A row is written and has no time of its change any more.
-    Undated {
-        /// The table.
-        table: TableNumber,
-        /// The row.
-        key: u32,
-        /// What it says.
-        value: u32,
-    },
-    /// A child row is written. The row keeps its time.
-    Child {
-        /// The table.
-        table: TableNumber,
-        /// The row.
-        key: u32,
-        /// How many children there are now.
-        children: u32,
-    },
-    /// Rows go.
-    Delete {
-        /// The table.
-        table: TableNumber,
-        /// The first row.
-        key: u32,
-        /// How many rows.
-        count: u32,
-        /// With a mark, where rows go both ways.
-        marked: bool,
-    },
-    /// A row that went comes back as it was.
-    Restore {
-        /// The table.
-        table: TableNumber,
-        /// The row.
-        key: u32,
-    },
-}
 
 /// A row.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -390,7 +319,7 @@ impl Truth {
     }
 
     /// Returns an instant of our clock as the source keeps it.
-    fn stamp(&self, at: DateTime<Utc>) -> NaiveDateTime {
+    pub(crate) fn stamp(&self, at: DateTime<Utc>) -> NaiveDateTime {
         let theirs = at + TimeDelta::seconds(self.config.skew);
         let local = shown_in(self.config.zone, theirs);
         if self.config.coarse {

@@ -1,9 +1,10 @@
 //! Connector and storage as a run sees them: in step with each other, watched, and broken off where a history says so.
 
 mod storage;
+mod turns;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -13,8 +14,10 @@ use wrenchtime_connector::{
     SortKey, StreamName,
 };
 
+use crate::Dice;
 use crate::source::Server;
 pub(crate) use storage::WatchedStorage;
+use turns::{Turn, Turns};
 
 /// Where a run is broken off.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,12 +30,11 @@ pub enum Break {
 
 /// What connector and storage of one run share.
 ///
-/// The engine reads a page while it writes the one before. Here the writing waits for the reading, so that a history
-/// is the same each time.
+/// The engine reads a page while it writes the one before, and reads entities side by side. Here all that takes turns,
+/// so that a history is the same each time.
 #[derive(Debug)]
 pub(crate) struct Watch {
-    reading: AtomicUsize,
-    read: Notify,
+    turns: Turns,
     writes: AtomicU64,
     break_at: Option<Break>,
     /// Tells that the run came to its break.
@@ -46,8 +48,8 @@ pub(crate) struct Watch {
 /// What was found over all runs of a history.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
-    /// What the pass that is being settled does not show: missing rows, and all that are stored.
-    missing: Option<(u64, u64)>,
+    /// What the pass that is being settled does not show, by entity: missing rows, and all that are stored.
+    missing: BTreeMap<EntityName, (u64, u64)>,
     /// When the pass over a stream began, in changes of the truth.
     begun: BTreeMap<StreamName, u64>,
     /// Rows that were taken out of the copy although they were there.
@@ -60,11 +62,10 @@ impl Watch {
     pub(crate) fn new(
         server: Server,
         break_at: Option<Break>,
-        shared: Arc<Mutex<Findings>>,
+        (shared, dice): (Arc<Mutex<Findings>>, Dice),
     ) -> Arc<Self> {
         Arc::new(Self {
-            reading: AtomicUsize::new(0),
-            read: Notify::new(),
+            turns: Turns::new(dice),
             writes: AtomicU64::new(0),
             break_at,
             broken: Notify::new(),
@@ -78,22 +79,15 @@ impl Watch {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until no page is being read.
-    async fn still(&self) {
-        // Whoever is to read at the same time begins now.
-        tokio::task::yield_now().await;
-        loop {
-            let read = self.read.notified();
-            if self.reading.load(Ordering::SeqCst) == 0 {
-                return;
-            }
-            read.await;
-        }
+    /// Waits until nothing else of the run is under way.
+    async fn turn(&self, what: String) -> Turn<'_> {
+        let turn = self.turns.take().await;
+        self.server.with(|source| source.remark(what));
+        turn
     }
 
     /// Counts a call that writes. Tells whether the run is broken off after it.
     async fn write(&self) -> bool {
-        self.still().await;
         let number = self.writes.fetch_add(1, Ordering::SeqCst);
         match self.break_at {
             Some(Break::Before(at)) if u64::from(at) == number => {
@@ -114,7 +108,11 @@ impl Watch {
     fn check_many(&self, entity: &EntityName, is_accepted: bool) {
         let mut findings = self.findings();
         let many = |(missing, stored): (u64, u64)| missing > 10 && missing * 10 > stored;
-        if let Some((missing, stored)) = findings.missing.filter(|counts| many(*counts))
+        if let Some((missing, stored)) = findings
+            .missing
+            .get(entity)
+            .copied()
+            .filter(|counts| many(*counts))
             && !is_accepted
         {
             let words = format!("{missing} of {stored} rows of {entity} were believed to be gone");
@@ -164,23 +162,6 @@ pub(crate) struct WatchedConnector {
     pub(crate) watch: Arc<Watch>,
 }
 
-/// Counts a reading for as long as it lives, also when it is dropped.
-struct Reading<'a>(&'a Watch);
-
-impl<'a> Reading<'a> {
-    fn begin(watch: &'a Watch) -> Self {
-        watch.reading.fetch_add(1, Ordering::SeqCst);
-        Self(watch)
-    }
-}
-
-impl Drop for Reading<'_> {
-    fn drop(&mut self) {
-        self.0.reading.fetch_sub(1, Ordering::SeqCst);
-        self.0.read.notify_one();
-    }
-}
-
 #[async_trait]
 impl Connector for WatchedConnector {
     fn info(&self) -> &ConnectorInfo {
@@ -196,7 +177,7 @@ impl Connector for WatchedConnector {
         cx: &Context,
         request: PageRequest,
     ) -> wrenchtime_connector::Result<Page> {
-        let _reading = Reading::begin(&self.watch);
+        let _turn = self.watch.turn(format!("read {}", request.stream)).await;
         if request.cursor.is_none() {
             let tick = self.watch.server.with(|source| source.truth.tick());
             let mut findings = self.watch.findings();
@@ -211,6 +192,7 @@ impl Connector for WatchedConnector {
         entity: &EntityName,
         keys: &[RemoteKey],
     ) -> wrenchtime_connector::Result<Vec<Document>> {
+        let _turn = self.watch.turn(format!("fetch rows of {entity}")).await;
         self.inner.fetch(cx, entity, keys).await
     }
 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail};
 use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 use wrenchtime_connector::{Connector, Mapper};
 use wrenchtime_egress::{Policy, install_tls_provider};
 use wrenchtime_model::ConnectionId;
@@ -24,7 +23,7 @@ use crate::source::{Planned, Server, Source};
 use crate::step::{End, Run, Step};
 use crate::store::{Store, StoreKind};
 use crate::watched::{Break, Findings, Watch, WatchedConnector, WatchedStorage};
-use crate::{Sabotage, judge};
+use crate::{Dice, Sabotage, judge};
 
 /// So many histories share a file of a database.
 const HISTORIES: u64 = 40;
@@ -69,13 +68,16 @@ impl Room {
         let source = Source::new(case.config.clone(), self.clock.clone());
         let base = self.server.show(source);
         self.histories += 1;
-        let is_old = self.histories.is_multiple_of(HISTORIES) || self.kind == StoreKind::Memory;
+        let is_old = match self.kind {
+            StoreKind::Memory => true,
+            StoreKind::Sqlite => self.histories.is_multiple_of(HISTORIES),
+            StoreKind::Postgres => false,
+        };
         let store = match self.store.take().filter(|_| !is_old) {
             Some(store) => store,
             None => Store::open(self.kind, Arc::new(self.clock.clone())).await?,
         };
-        let id = u128::from(self.histories) << 64 | u128::from(case.seed);
-        let connection = ConnectionId::from_uuid(Uuid::from_u128(id));
+        let connection = ConnectionId::new();
         store.add(connection).await?;
         let connector =
             SourceConnector::new(&self.transport, base, case.config.clone(), self.sabotage);
@@ -92,6 +94,8 @@ impl Room {
             clients: Arc::new(tokio::sync::Mutex::new(clients)),
             findings: Arc::default(),
             sabotage: self.sabotage,
+            seed: case.seed,
+            at_once: case.config.at_once,
             runs: 0,
         };
         let lived = world.live(&case.steps).await;
@@ -126,6 +130,9 @@ pub(crate) struct World {
     pub(crate) clients: Arc<tokio::sync::Mutex<Clients>>,
     pub(crate) findings: Arc<Mutex<Findings>>,
     sabotage: Option<Sabotage>,
+    seed: u64,
+    /// How many tables are read side by side.
+    at_once: usize,
     runs: u64,
 }
 
@@ -210,9 +217,15 @@ impl World {
         Ok(store.storage.stream_states(self.connection).await?)
     }
 
+    fn watch(&self, break_at: Option<Break>) -> Arc<Watch> {
+        let dice = Dice::new(self.seed ^ (self.runs << 48));
+        let shared = (Arc::clone(&self.findings), dice);
+        Watch::new(self.server.clone(), break_at, shared)
+    }
+
     /// Runs once, undisturbed.
     pub(crate) async fn run_quietly(&mut self, ask: Ask) -> Result<RunReport> {
-        let watch = Watch::new(self.server.clone(), None, Arc::clone(&self.findings));
+        let watch = self.watch(None);
         let mut request = self.request(&watch, Mode::Incremental);
         request.include_listings = ask.listings;
         request.accept_deletes = ask.accept_deletes;
@@ -227,7 +240,7 @@ impl World {
             End::KillAt(at) | End::Overtaken(at) => Some(at),
             End::Itself | End::Cancel(_) | End::Kill(_) => None,
         };
-        let watch = Watch::new(self.server.clone(), break_at, Arc::clone(&self.findings));
+        let watch = self.watch(break_at);
         let mut request = self.request(&watch, run.mode);
         request.include_listings = run.listings;
         request.entities = run
@@ -267,7 +280,7 @@ impl World {
 
     /// Takes the connection over from a run that is held.
     async fn run_over(&mut self) -> Result<()> {
-        let watch = Watch::new(self.server.clone(), None, Arc::clone(&self.findings));
+        let watch = self.watch(None);
         let request = self.request(&watch, Mode::Incremental);
         let engine = self.engine(&watch, Ask::default())?;
         acceptable(engine.run(request).await, None)
@@ -302,8 +315,9 @@ impl World {
             sabotage: self.sabotage,
         };
         let mut options = EngineOptions::default();
-        // With two at once their commits would take turns by chance.
-        options.entities_at_once = 1;
+        options.entities_at_once = self.at_once;
+        // How long a thread takes is chance.
+        options.maps_in_place = true;
         if ask.changes_only {
             options.listing_interval = Duration::from_secs(3_650 * 86_400);
         }

@@ -76,6 +76,9 @@ fn streams(
         changes.yields = stream.yields;
         changes.sorted = stream.sorted;
         changes.unseen = vec!["lines"];
+        changes.history = stream
+            .history
+            .map(|history| Duration::from_secs(u64::from(history.seconds)));
         if matches!(table.deletes, Deletes::Flagged | Deletes::FlaggedOrAbsent) {
             changes.deletes = Deletes::Flagged;
         }

@@ -14,6 +14,12 @@ pub enum Fault {
     TooMany(Option<u32>),
     /// 500.
     Broken,
+    /// 400, as for a cursor that is too old.
+    Refused,
+    /// 401.
+    Unauthorized,
+    /// 403.
+    Forbidden,
     /// The connection ends without an answer.
     Dropped,
     /// A minute passes, and the connection ends.
@@ -32,6 +38,8 @@ pub enum Fault {
     WrongTotal,
     /// Rows of the page before come again.
     Repeated,
+    /// The first or the last row of the page stands there twice.
+    Twice,
 }
 
 impl Source {
@@ -57,6 +65,9 @@ impl Source {
                 return refused(429, wait.into_iter().collect());
             }
             Some(Fault::Broken) => return refused(500, Vec::new()),
+            Some(Fault::Refused) => return refused(400, Vec::new()),
+            Some(Fault::Unauthorized) => return refused(401, Vec::new()),
+            Some(Fault::Forbidden) => return refused(403, Vec::new()),
             Some(Fault::Dropped) => return Answer::Nothing,
             Some(Fault::TimeOut) => {
                 self.clock.advance(Duration::from_secs(60));

@@ -17,6 +17,8 @@ pub(super) struct Asked<'a> {
     pub(super) of_changes: bool,
     /// Rows of the page before come again.
     pub(super) again: bool,
+    /// The first time that the source remembers changes of, if it forgets them.
+    pub(super) remembers: Option<NaiveDateTime>,
     /// Decides how short a page is cut.
     pub(super) salt: u64,
 }
@@ -80,6 +82,12 @@ impl Page {
 }
 
 impl Asked<'_> {
+    /// Tells whether the source remembers all that is asked for.
+    pub(super) fn is_remembered(&self) -> bool {
+        let since = self.query.get("since").and_then(|text| parse(text));
+        since.is_none() || since >= self.remembers
+    }
+
     fn wants(&self, truth: &Truth, row: &Row) -> bool {
         if !self.of_changes {
             return true;
@@ -88,6 +96,7 @@ impl Asked<'_> {
         let bound = |name: &str| self.query.get(name).and_then(|text| parse(text));
         let shown = cut(stamp, truth.config().precision);
         bound("since").is_none_or(|since| stamp >= since)
+            && self.remembers.is_none_or(|since| stamp >= since)
             && bound("until").is_none_or(|until| shown <= until)
             && self.is_past_bound(shown)
     }

@@ -61,7 +61,7 @@ impl Storage for WatchedStorage {
         entity: &EntityName,
         keys: &[SortKey],
     ) -> Result<Vec<KnownRow>, StorageError> {
-        self.watch.still().await;
+        let _turn = self.watch.turn(format!("compare rows of {entity}")).await;
         self.inner.known(connection, entity, keys).await
     }
 
@@ -70,7 +70,10 @@ impl Storage for WatchedStorage {
         connection: ConnectionId,
         range: StoredRange,
     ) -> Result<Vec<KnownRow>, StorageError> {
-        self.watch.still().await;
+        let _turn = self
+            .watch
+            .turn(format!("compare rows of {}", range.entity))
+            .await;
         self.inner.known_range(connection, range).await
     }
 
@@ -79,6 +82,7 @@ impl Storage for WatchedStorage {
         fence: &Fence,
         mut commit: PageCommit,
     ) -> Result<PageOutcome, StorageError> {
+        let _turn = self.watch.turn(format!("write {}", commit.stream)).await;
         let breaks = self.watch.write().await;
         let marked = |write: &&DocumentWrite| write.document.deleted;
         let gone = commit.documents.iter().filter(marked);
@@ -90,7 +94,7 @@ impl Storage for WatchedStorage {
         let is_end = commit.state.pass.is_none();
         let outcome = self.inner.commit(fence, commit).await?;
         if is_end {
-            self.watch.findings().missing = None;
+            self.watch.findings().missing.remove(&entity);
         }
         self.watch.check_gone(&entity, Some(&stream), &gone);
         self.let_clients_read().await?;
@@ -105,8 +109,13 @@ impl Storage for WatchedStorage {
         connection: ConnectionId,
         absence: &Absence,
     ) -> Result<(u64, u64), StorageError> {
+        let _turn = self
+            .watch
+            .turn(format!("count what is missing of {}", absence.entity))
+            .await;
         let counted = self.inner.count_missing(connection, absence).await?;
-        self.watch.findings().missing = Some(counted);
+        let mut findings = self.watch.findings();
+        findings.missing.insert(absence.entity.clone(), counted);
         if self.sabotage == Some(Sabotage::BelievesAbsence) {
             return Ok((counted.0.min(1), counted.1));
         }
@@ -120,10 +129,18 @@ impl Storage for WatchedStorage {
         after: Option<&SortKey>,
         limit: u32,
     ) -> Result<Vec<KnownRow>, StorageError> {
+        let _turn = self
+            .watch
+            .turn(format!("list what is missing of {}", absence.entity))
+            .await;
         self.inner.missing(connection, absence, after, limit).await
     }
 
     async fn remove(&self, fence: &Fence, removal: Removal) -> Result<PageOutcome, StorageError> {
+        let _turn = self
+            .watch
+            .turn(format!("remove rows of {}", removal.entity))
+            .await;
         let breaks = self.watch.write().await;
         let (entity, keys) = (removal.entity.clone(), removal.keys.clone());
         let outcome = self.inner.remove(fence, removal).await?;
@@ -141,6 +158,7 @@ impl Storage for WatchedStorage {
         fence: &Fence,
         finish: RunFinish,
     ) -> Result<RunReport, StorageError> {
+        let _turn = self.watch.turn("end the run".to_owned()).await;
         let breaks = self.watch.write().await;
         let report = self.inner.finish_run(fence, finish).await?;
         if breaks {
