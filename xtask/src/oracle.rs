@@ -4,20 +4,42 @@ use std::process::Command;
 
 use anyhow::Result;
 
+use crate::postgres::Cluster;
 use crate::process::{cargo, run};
 
 /// How many seeds are lived through on each store before something is called done.
-const SEEDS: &str = "10000";
+const LONG: &str = "10000";
+/// How many seeds a judge lives through on PostgreSQL, in about a minute.
+const SHORT: &str = "100";
+/// Names the server that tests use.
+const SERVER: &str = "WRENCHTIME_TEST_POSTGRES";
 
-/// Runs the oracle. The words are its own.
+/// Runs the oracle. The words are its own. A server is started where one is needed and none is named.
 pub(crate) fn run_with(words: &[String]) -> Result<()> {
-    run(oracle(&[]).args(words))
+    let mut oracle = oracle(&[]);
+    oracle.args(words);
+    let needs_server = words.iter().any(|word| word.ends_with("postgres"));
+    if !needs_server || std::env::var_os(SERVER).is_some() {
+        return run(&mut oracle);
+    }
+    let cluster = Cluster::start()?;
+    run(oracle.env(SERVER, cluster.url()))
 }
 
-/// Runs the oracle with the long count on every store.
+/// Runs the oracle on a server.
+pub(crate) fn run_on(cluster: &Cluster) -> Result<()> {
+    run(oracle(&[])
+        .args(["--seeds", SHORT, "--store", "postgres"])
+        .env(SERVER, cluster.url()))
+}
+
+/// Runs the oracle with the long count on every store that is a database.
 pub(crate) fn run_long() -> Result<()> {
-    for store in ["memory", "sqlite"] {
-        run(oracle(&["--release"]).args(["--seeds", SEEDS, "--store", store]))?;
+    let cluster = Cluster::start()?;
+    for store in ["sqlite", "postgres"] {
+        run(oracle(&["--release"])
+            .args(["--seeds", LONG, "--store", store])
+            .env(SERVER, cluster.url()))?;
     }
     Ok(())
 }
