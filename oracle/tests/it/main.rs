@@ -5,7 +5,7 @@
     reason = "a test that cannot go on says so by breaking off"
 )]
 
-use wrenchtime_oracle::{Case, Lab, Sabotage, StoreKind, search};
+use wrenchtime_oracle::{Case, Lab, Paging, Sabotage, StoreKind, search};
 
 /// How many seeds a mistake may take until it is found.
 const PATIENCE: u64 = 150;
@@ -18,6 +18,93 @@ fn seeds_hold_in_memory() {
 #[test]
 fn seeds_hold_on_sqlite() {
     search(240..300, (StoreKind::Sqlite, 1), |_| {}).unwrap();
+}
+
+/// What a case may hold, as it is written when it is told.
+const KINDS: &[&str] = &[
+    // Sources.
+    "zone: None",
+    "zone: Some(America/New_York)",
+    "zone: Some(Europe/Berlin)",
+    "precision: Millisecond",
+    "precision: Second",
+    "precision: Minute",
+    "precision: Day",
+    "coarse: true",
+    "coarse: false",
+    "lag: 120",
+    "skew: -90",
+    "skew: 75",
+    "tells_time: false",
+    "at_once: 2",
+    "keys: Numeric",
+    "keys: Text",
+    "deletes: Never",
+    "deletes: Flagged",
+    "deletes: Absent",
+    "deletes: FlaggedOrAbsent",
+    "fetch: None",
+    "fetch: Some(3)",
+    "quiet_children: true",
+    "changes: None",
+    "yields: Stubs",
+    "sorted: false",
+    "short: true",
+    "until: true",
+    // Rows.
+    "Put {",
+    "Bulk {",
+    "Ahead {",
+    "Undated {",
+    "Child {",
+    "Delete {",
+    "marked: true",
+    "Restore {",
+    "Later(",
+    // Answers.
+    "TooMany(None)",
+    "TooMany(Some(400))",
+    "Broken",
+    "Refused",
+    "Unauthorized",
+    "Forbidden",
+    "Dropped",
+    "TimeOut",
+    "CutOff",
+    "CutJson",
+    "ErrorInside",
+    "PageInside",
+    "EmptyInside",
+    "WrongTotal",
+    "Repeated",
+    "Twice",
+    // Runs, and what lies between them.
+    "mode: Incremental",
+    "mode: Full",
+    "only: Some(1)",
+    "listings: true",
+    "end: Itself",
+    "end: Cancel(",
+    "end: Kill(",
+    "end: KillAt(Before(",
+    "end: KillAt(After(",
+    "end: Overtaken(Before(",
+    "end: Overtaken(After(",
+    "Remap(Meaning { by_name: true",
+    "picky: true",
+    "Poll(",
+    "Restart",
+    "Wait(",
+];
+
+#[test]
+fn the_seeds_of_every_test_run_hold_everything_that_can_be_drawn() {
+    let cases = (0..300).map(|seed| format!("{:?}", Case::draw(seed)));
+    let told = cases.collect::<String>();
+    let paging = Paging::ALL.map(|kind| format!("paging: {kind:?}"));
+    let kinds = KINDS.iter().map(|kind| (*kind).to_owned()).chain(paging);
+    let missed: Vec<String> = kinds.filter(|kind| !told.contains(kind)).collect();
+    assert_eq!(missed, [""; 0]);
 }
 
 /// Returns the first seed in which a mistake shows.
