@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::process::{cargo, run};
-use crate::{judge, lint, test};
+use crate::{judge, lint, oracle, test};
 
 /// Cases for each property, of which those that cost more take a share; kills of the service, in a sync of so many orders that
 /// each still has something to break; rounds of a polling client.
@@ -37,5 +37,6 @@ pub(crate) fn run_all() -> Result<()> {
         ]))?;
     }
     test::run_with(&[], COUNTS)?;
+    oracle::run_long()?;
     judge::run_judges()
 }

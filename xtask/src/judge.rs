@@ -5,6 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use crate::oracle;
 use crate::postgres::Cluster;
 use crate::process::{binary, cargo, output, root, run};
 
@@ -29,6 +30,7 @@ pub(crate) fn run_judges() -> Result<()> {
     let cluster = Cluster::start()?;
     run(cargo().args(["build", "--locked", "--package", "wrenchtime"]))?;
     run_on(&cluster)?;
+    oracle::run_on(&cluster)?;
     drop(cluster);
     let service = binary("debug")?;
     let scripts = scripts()?;

@@ -10,6 +10,7 @@ mod bench;
 mod deep;
 mod judge;
 mod lint;
+mod oracle;
 mod postgres;
 mod process;
 mod test;
@@ -24,6 +25,7 @@ cargo xtask COMMAND
   lint     formatting, clippy on all targets, documentation, tidy
   tidy     the house rules that no other tool checks
   judge    what third parties say of us, and all that needs PostgreSQL: says how to install what is missing
+  oracle   random histories of random sources: [--seeds N] [--first S] [--store memory|sqlite|postgres] [--threads T]
   bench    NAME: measure against a bare loop (sync, map)
   deep     everything with the long counts, each feature alone, licences
   ci       lint, test, judge: what continuous integration runs";
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
         "lint" => lint::run_all(),
         "tidy" => tidy::run(),
         "judge" => judge::run_judges(),
+        "oracle" => oracle::run_with(&rest),
         "bench" => bench::run_named(&rest),
         "deep" => deep::run_all(),
         "ci" => lint::run_all()

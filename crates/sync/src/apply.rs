@@ -36,15 +36,14 @@ impl Task<'_> {
             writes: Vec::new(),
             tally: Tally::new(entity),
         };
-        // Hashing and mapping a page takes long enough to hold up everybody else on this thread.
-        let judged = tokio::task::spawn_blocking(move || {
+        let work = move || {
             for (sort_key, row) in rows {
                 let stored = known.get(&sort_key);
                 judge.row(sort_key, row, stored, &mut batch);
             }
             batch
-        });
-        judged.await.map_err(broke_off)
+        };
+        self.apart(work).await
     }
 
     /// Maps stored documents of an entity again.
@@ -55,7 +54,7 @@ impl Task<'_> {
     ) -> Result<Batch, Stop> {
         let judge = self.judge(None);
         let mut tally = Tally::new(entity);
-        let mapped = tokio::task::spawn_blocking(move || {
+        let work = move || {
             let map = |stored: StoredDocument| DocumentWrite {
                 written: judge.map(&stored.document).0,
                 document: stored.document,
@@ -64,14 +63,25 @@ impl Task<'_> {
                 observation: stored.observation,
             };
             documents.into_iter().map(map).collect::<Vec<_>>()
-        });
-        let writes = mapped.await.map_err(broke_off)?;
+        };
+        let writes = self.apart(work).await?;
         for write in &writes {
             if matches!(write.written, Written::Quarantined { .. }) {
                 tally.quarantined(&[]);
             }
         }
         Ok(Batch { writes, tally })
+    }
+
+    /// Works where nobody else is held up: hashing and mapping a page takes long enough.
+    async fn apart<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Stop> {
+        if self.engine.options.maps_in_place {
+            return Ok(work());
+        }
+        tokio::task::spawn_blocking(work).await.map_err(broke_off)
     }
 
     fn judge(&self, covered: Option<Coverage>) -> Judge {

@@ -42,6 +42,9 @@ pub struct EngineOptions {
     /// How many bytes of pages may be in memory at once, of all runs of the engine and its clones: asked for, read,
     /// mapped or being written, with the records made of them. A page that is larger goes alone. 64 MiB by default.
     pub bytes_in_flight: u64,
+    /// Pages are hashed and mapped where the run runs, and not on a thread for what takes long. Off by default: it holds
+    /// up whatever else runs there. A simulation needs it, for then a run on one thread takes the same steps each time.
+    pub maps_in_place: bool,
 }
 
 impl Default for EngineOptions {
@@ -53,6 +56,7 @@ impl Default for EngineOptions {
             retry_gap: Duration::from_secs(2),
             longest_gap: Duration::from_secs(5 * 60),
             bytes_in_flight: 64 * 1024 * 1024,
+            maps_in_place: false,
         }
     }
 }

@@ -1,4 +1,19 @@
-//! Cursors for the ways in which sources page.
+//! The ways in which sources page: a vendor hands data, and writes no loop.
+//!
+//! | Kind of source | Driver |
+//! |---|---|
+//! | order and position by key, or by time and key | [`KeysetPosition`], [`keyset_next`] |
+//! | a cursor of the source's own | [`cursor_next`] |
+//! | the next page's address in the body | [`link_next`], [`link_address`] |
+//! | the same in a header | [`next_link`], then the same |
+//! | start index, with or without a total; `$skip` with a next link | [`Window::slice`], [`Window::take`] |
+//! | numbers of pages | [`Window::page`], [`Window::take`] |
+
+mod following;
+mod window;
+
+pub use following::{cursor_next, link_address, link_next, next_link};
+pub use window::{More, Order, Slice, Taken, Window};
 
 use serde::{Deserialize, Serialize};
 use wrenchtime_connector::{Cursor, Error, ErrorKind, Next, Result};
@@ -43,12 +58,7 @@ impl KeysetPosition {
     /// # Errors
     /// [`ErrorKind::Invalid`] for a cursor that is not of this kind.
     pub fn decode(cursor: &Cursor) -> Result<Self> {
-        serde_json::from_str(cursor.as_str()).map_err(|_| {
-            Error::new(
-                ErrorKind::Invalid,
-                "the cursor is not one of this stream; begin the pass anew",
-            )
-        })
+        serde_json::from_str(cursor.as_str()).map_err(|_| foreign())
     }
 }
 
@@ -70,10 +80,19 @@ pub fn keyset_next(
     };
     let next = last.encode();
     if before == Some(&next) {
-        let message = "the source returned the same page twice instead of the next one";
-        return Err(Error::new(ErrorKind::Protocol, message));
+        return Err(stands_still());
     }
     Ok(Next::Page(next))
+}
+
+fn stands_still() -> Error {
+    let message = "the source returned the same page twice instead of the next one";
+    Error::new(ErrorKind::Protocol, message)
+}
+
+fn foreign() -> Error {
+    let message = "the cursor is not one of this stream; begin the pass anew";
+    Error::new(ErrorKind::Invalid, message)
 }
 
 #[cfg(test)]

@@ -45,6 +45,8 @@ const DRAWING: &[(&str, &str)] = &[
     ("embed-sync", "mapping"),
     ("embed-sync", "sync"),
     ("tests", "wrenchtime"),
+    ("oracle", "store"),
+    ("oracle", "transport"),
 ];
 
 /// Returns every dependency that the drawing lacks. Development dependencies are free.

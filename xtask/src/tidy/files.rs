@@ -41,7 +41,7 @@ pub(super) fn faults() -> Result<Vec<String>> {
             vendor_faults(&file, &mut faults)?;
         }
     }
-    for place in ["crates", "bins", "examples", "tests", "xtask"] {
+    for place in ["crates", "bins", "examples", "oracle", "tests", "xtask"] {
         for file in sources(&root().join(place))? {
             if file.file_name().is_some_and(|name| name == "mod.rs") {
                 faults.push(format!(

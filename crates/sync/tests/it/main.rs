@@ -19,3 +19,4 @@ mod sharing;
 mod source;
 mod support;
 mod suspicions;
+mod threads;

@@ -1,0 +1,221 @@
+//! The stores that a history is run on: whatever implements the engine's storage and the readers' side.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use async_trait::async_trait;
+use clap::ValueEnum;
+use tempfile::TempDir;
+use wrenchtime_connector::Clock;
+use wrenchtime_model::ConnectionId;
+use wrenchtime_service::storage::{
+    ChangesPage, ChangesQuery, GetQuery, ListOrder, ListPage, ListQuery, QuarantinePage,
+    QuarantineQuery, RecordReader, StorageError, StoredRecord, SyncSnapshot,
+};
+use wrenchtime_store::{PostgresOptions, PostgresStore, SqliteOptions, SqliteStore};
+use wrenchtime_sync::{MemoryStorage, Storage};
+
+/// Which store.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum StoreKind {
+    /// The engine's own, in memory.
+    Memory,
+    /// `SQLite`, in a file.
+    Sqlite,
+    /// PostgreSQL, in the database that `WRENCHTIME_TEST_POSTGRES` names. What histories leave there stays.
+    Postgres,
+}
+
+/// Names the database.
+const SERVER: &str = "WRENCHTIME_TEST_POSTGRES";
+/// To connect takes long in a build without optimisation, and the machine may be busy.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// A store with connections of many histories, or of one.
+#[derive(Debug)]
+pub(crate) struct Store {
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) reader: Arc<dyn RecordReader>,
+    kept: Kept,
+    clock: Arc<dyn Clock>,
+}
+
+/// Where it keeps what it keeps.
+#[derive(Debug)]
+enum Kept {
+    Memory,
+    File(SqliteStore, TempDir),
+    Server(PostgresStore),
+}
+
+impl Store {
+    pub(crate) async fn open(kind: StoreKind, clock: Arc<dyn Clock>) -> Result<Self> {
+        match kind {
+            StoreKind::Memory => {
+                let storage = Arc::new(MemoryStorage::new(Arc::clone(&clock)));
+                Ok(Self {
+                    reader: Arc::new(MemoryReader(Arc::clone(&storage))),
+                    storage,
+                    kept: Kept::Memory,
+                    clock,
+                })
+            }
+            StoreKind::Sqlite => {
+                let directory = tempfile::tempdir().context("make a data directory")?;
+                Self::open_file(directory, clock).await
+            }
+            StoreKind::Postgres => Self::open_server(clock).await,
+        }
+    }
+
+    async fn open_file(directory: TempDir, clock: Arc<dyn Clock>) -> Result<Self> {
+        let options = SqliteOptions::new(directory.path(), Arc::clone(&clock)).with_readers(1);
+        let store = SqliteStore::open(options).await.context("open the store")?;
+        Ok(Self {
+            storage: Arc::new(store.clone()),
+            reader: Arc::new(store.clone()),
+            kept: Kept::File(store, directory),
+            clock,
+        })
+    }
+
+    async fn open_server(clock: Arc<dyn Clock>) -> Result<Self> {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "whoever runs the oracle on a server starts the server"
+        )]
+        let url = std::env::var(SERVER);
+        let url = url.with_context(|| {
+            format!("{SERVER} names no database: `cargo xtask oracle --store postgres` starts one")
+        })?;
+        let options = PostgresOptions::new(url.into(), Arc::clone(&clock))
+            .with_connections(1, 1)
+            .with_acquire_timeout(PATIENCE);
+        let store = PostgresStore::open(options)
+            .await
+            .context("open the store")?;
+        Ok(Self {
+            storage: Arc::new(store.clone()),
+            reader: Arc::new(store.clone()),
+            kept: Kept::Server(store),
+            clock,
+        })
+    }
+
+    pub(crate) async fn add(&self, connection: ConnectionId) -> Result<()> {
+        match &self.kept {
+            Kept::Memory => {}
+            Kept::File(store, _) => store.add_connection(connection).await?,
+            Kept::Server(store) => store.add_connection(connection).await?,
+        }
+        Ok(())
+    }
+
+    /// Closes the store and opens it again, as after a restart. What is in memory stays.
+    pub(crate) async fn reopen(self) -> Result<Self> {
+        match self.kept {
+            Kept::Memory => Ok(self),
+            Kept::File(store, directory) => {
+                store.close().await;
+                Self::open_file(directory, self.clock).await
+            }
+            Kept::Server(store) => {
+                store.close().await;
+                Self::open_server(self.clock).await
+            }
+        }
+    }
+}
+
+/// The readers' side of the store in memory.
+#[derive(Debug)]
+struct MemoryReader(Arc<MemoryStorage>);
+
+impl MemoryReader {
+    fn records(&self, connection: ConnectionId) -> Vec<StoredRecord> {
+        let records = self.0.records(connection).into_iter();
+        records
+            .map(|record| StoredRecord {
+                resource: record.resource,
+                envelope: record.envelope,
+                content: record.content.get().to_owned(),
+                raw: None,
+            })
+            .collect()
+    }
+}
+
+fn lacking(what: &str) -> StorageError {
+    StorageError::Unavailable(format!("the store in memory has no {what}").into())
+}
+
+#[async_trait]
+impl RecordReader for MemoryReader {
+    async fn list(&self, query: &ListQuery) -> Result<ListPage, StorageError> {
+        let ListOrder::Sequence(after) = query.order else {
+            return Err(lacking("list by id"));
+        };
+        let events = self.0.events(query.connection);
+        let head = events.last().map(|event| event.time);
+        let mut rows = self.records(query.connection);
+        rows.retain(|row| {
+            let envelope = &row.envelope;
+            let from = query.filter.modified.from;
+            row.resource == query.resource
+                && after.is_none_or(|after| envelope.sequence > after)
+                && from.is_none_or(|from| envelope.modified_at >= from)
+        });
+        rows.sort_by_key(|row| row.envelope.sequence);
+        let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        Ok(ListPage {
+            rows,
+            more,
+            head: head.unwrap_or_else(|| chrono::DateTime::UNIX_EPOCH.into()),
+            complete: true,
+        })
+    }
+
+    async fn get(&self, _query: &GetQuery) -> Result<Option<StoredRecord>, StorageError> {
+        Err(lacking("reading by id"))
+    }
+
+    async fn changes(&self, query: &ChangesQuery) -> Result<ChangesPage, StorageError> {
+        let records = self.records(query.connection);
+        let events = self.0.events(query.connection);
+        let head = events.last().map_or(0, |event| event.sequence);
+        let mut behind: Vec<_> = events
+            .into_iter()
+            .filter(|event| event.sequence > query.after)
+            .collect();
+        let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
+        let more = behind.len() > limit;
+        behind.truncate(limit);
+        let entries = behind.into_iter().map(|event| {
+            let record = match &event.body {
+                wrenchtime_model::EventBody::Record { record_id, .. } => {
+                    let is_its = |row: &&StoredRecord| row.envelope.id == *record_id;
+                    records.iter().find(is_its).cloned()
+                }
+                wrenchtime_model::EventBody::Lifecycle { .. } => None,
+            };
+            (event, record)
+        });
+        Ok(ChangesPage {
+            entries: entries.collect(),
+            head,
+            more,
+            epoch: uuid::Uuid::nil(),
+        })
+    }
+
+    async fn quarantine(&self, _query: &QuarantineQuery) -> Result<QuarantinePage, StorageError> {
+        Err(lacking("list of refused rows"))
+    }
+
+    async fn sync_snapshot(&self, _connection: ConnectionId) -> Result<SyncSnapshot, StorageError> {
+        Err(lacking("snapshot"))
+    }
+}
