@@ -10,11 +10,12 @@ use tempfile::TempDir;
 use wrenchtime_connector::Clock;
 use wrenchtime_model::ConnectionId;
 use wrenchtime_service::storage::{
-    ChangesPage, ChangesQuery, GetQuery, ListOrder, ListPage, ListQuery, QuarantinePage,
-    QuarantineQuery, RecordReader, StorageError, StoredRecord, SyncSnapshot,
+    AuditEntry, ChangesPage, ChangesQuery, ConnectionStore, GetQuery, ListOrder, ListPage,
+    ListQuery, QuarantinePage, QuarantineQuery, RecordReader, StorageError, StoredRecord,
+    SuspicionDecision, SuspicionShown, SyncSnapshot,
 };
 use wrenchtime_store::{PostgresOptions, PostgresStore, SqliteOptions, SqliteStore};
-use wrenchtime_sync::{MemoryStorage, Storage};
+use wrenchtime_sync::{Decision, MemoryStorage, Storage};
 
 /// Which store.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -44,7 +45,7 @@ pub(crate) struct Store {
 /// Where it keeps what it keeps.
 #[derive(Debug)]
 enum Kept {
-    Memory,
+    Memory(Arc<MemoryStorage>),
     File(SqliteStore, TempDir),
     Server(PostgresStore),
 }
@@ -56,8 +57,8 @@ impl Store {
                 let storage = Arc::new(MemoryStorage::new(Arc::clone(&clock)));
                 Ok(Self {
                     reader: Arc::new(MemoryReader(Arc::clone(&storage))),
-                    storage,
-                    kept: Kept::Memory,
+                    storage: Arc::<MemoryStorage>::clone(&storage),
+                    kept: Kept::Memory(storage),
                     clock,
                 })
             }
@@ -105,9 +106,35 @@ impl Store {
 
     pub(crate) async fn add(&self, connection: ConnectionId) -> Result<()> {
         match &self.kept {
-            Kept::Memory => {}
+            Kept::Memory(_) => {}
             Kept::File(store, _) => store.add_connection(connection).await?,
             Kept::Server(store) => store.add_connection(connection).await?,
+        }
+        Ok(())
+    }
+
+    /// Says of all rows that are missing from listings that they are gone.
+    pub(crate) async fn confirm_all(&self, connection: ConnectionId) -> Result<()> {
+        for suspicion in self.storage.suspicions(connection).await? {
+            let decision = SuspicionDecision {
+                connection,
+                suspicion: suspicion.id,
+                decision: Decision::Confirm,
+                at: self.clock.now(),
+                audit: AuditEntry {
+                    at: self.clock.now(),
+                    actor: "oracle".to_owned(),
+                    action: "suspicion.confirmed".to_owned(),
+                    connection: Some(connection),
+                    detail: serde_json::Value::Null,
+                },
+            };
+            let decided = match &self.kept {
+                Kept::Memory(store) => store.decide(connection, suspicion.id, decision.decision),
+                Kept::File(store, _) => store.decide_suspicion(decision).await?,
+                Kept::Server(store) => store.decide_suspicion(decision).await?,
+            };
+            decided.context("a suspicion that was listed can be decided")?;
         }
         Ok(())
     }
@@ -115,7 +142,7 @@ impl Store {
     /// Closes the store and opens it again, as after a restart. What is in memory stays.
     pub(crate) async fn reopen(self) -> Result<Self> {
         match self.kept {
-            Kept::Memory => Ok(self),
+            Kept::Memory(_) => Ok(self),
             Kept::File(store, directory) => {
                 store.close().await;
                 Self::open_file(directory, self.clock).await
@@ -213,6 +240,14 @@ impl RecordReader for MemoryReader {
 
     async fn quarantine(&self, _query: &QuarantineQuery) -> Result<QuarantinePage, StorageError> {
         Err(lacking("list of refused rows"))
+    }
+
+    async fn suspicions(
+        &self,
+        _connection: ConnectionId,
+        _sample: u32,
+    ) -> Result<Vec<SuspicionShown>, StorageError> {
+        Err(lacking("sample of missing rows"))
     }
 
     async fn sync_snapshot(&self, _connection: ConnectionId) -> Result<SyncSnapshot, StorageError> {

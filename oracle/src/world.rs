@@ -225,10 +225,13 @@ impl World {
 
     /// Runs once, undisturbed.
     pub(crate) async fn run_quietly(&mut self, ask: Ask) -> Result<RunReport> {
+        if ask.accept_deletes {
+            let store = self.store.as_ref().context("the store is open")?;
+            store.confirm_all(self.connection).await?;
+        }
         let watch = self.watch(None);
         let mut request = self.request(&watch, Mode::Incremental);
         request.include_listings = ask.listings;
-        request.accept_deletes = ask.accept_deletes;
         let engine = self.engine(&watch, ask)?;
         let report = engine.run(request).await?;
         self.nothing_was_wrong()?;

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use wrenchtime_connector::{EntityName, SortKey, StreamName};
-use wrenchtime_model::ConnectionId;
+use wrenchtime_connector::{EntityName, RemoteKey, SortKey, StreamName};
+use wrenchtime_model::{ConnectionId, SuspicionId};
 use wrenchtime_sync::{
     Absence, DocumentWrite, Fence, KnownRow, NewRun, PageCommit, PageOutcome, Removal, RunFinish,
-    RunReport, RunStart, Storage, StorageError, StoredRange, StreamState,
+    RunReport, RunStart, Storage, StorageError, StoredDocument, StoredRange, StreamState,
+    Suspicion, UnmappedQuery,
 };
 
 use super::Watch;
@@ -120,6 +121,40 @@ impl Storage for WatchedStorage {
             return Ok((counted.0.min(1), counted.1));
         }
         Ok(counted)
+    }
+
+    async fn suspicions(&self, connection: ConnectionId) -> Result<Vec<Suspicion>, StorageError> {
+        self.inner.suspicions(connection).await
+    }
+
+    async fn count_suspect(
+        &self,
+        connection: ConnectionId,
+        absence: &Absence,
+        suspicion: SuspicionId,
+    ) -> Result<u64, StorageError> {
+        let _turn = self
+            .watch
+            .turn(format!("count what is suspect of {}", absence.entity))
+            .await;
+        self.inner
+            .count_suspect(connection, absence, suspicion)
+            .await
+    }
+
+    async fn unmapped(
+        &self,
+        connection: ConnectionId,
+        query: UnmappedQuery,
+    ) -> Result<Vec<StoredDocument>, StorageError> {
+        self.inner.unmapped(connection, query).await
+    }
+
+    async fn unread(
+        &self,
+        connection: ConnectionId,
+    ) -> Result<Vec<(EntityName, RemoteKey)>, StorageError> {
+        self.inner.unread(connection).await
     }
 
     async fn missing(
