@@ -20,6 +20,15 @@ fn shorten(file: &Path) -> (u64, u64) {
     (number(rows), number(rows / 3))
 }
 
+/// Connects the folder of exports, and returns the connection.
+async fn connect(home: &Home) -> String {
+    let folder = format!("folder={}", home.path("exports").display());
+    let arguments = ["connect", "express-maintenance", "--json", "--set", &folder];
+    let zone = ["--set", "time_zone=America/Chicago"];
+    let connected = home.run(arguments.into_iter().chain(zone)).await.json();
+    connected[0]["id"].as_str().unwrap().to_owned()
+}
+
 /// Returns the id of the one suspicion that stands.
 async fn standing(home: &Home, connection: &str) -> String {
     let listed = home.run(["suspicions", connection, "--json"]).await.json();
@@ -32,20 +41,8 @@ async fn standing(home: &Home, connection: &str) -> String {
 async fn a_shrunken_file_removes_nothing_until_it_is_confirmed() {
     let home = Home::new();
     let plant = exports(&home.path("exports"), 63, 60);
-    let folder = format!("folder={}", home.path("exports").display());
-    let connected = home
-        .run([
-            "connect",
-            "express-maintenance",
-            "--json",
-            "--set",
-            &folder,
-            "--set",
-            "time_zone=America/Chicago",
-        ])
-        .await
-        .json();
-    let id = connected[0]["id"].as_str().unwrap();
+    let id = connect(&home).await;
+    let id = id.as_str();
     let (all, left) = shorten(&home.path("exports").join("parts.csv"));
 
     let said = home.run(["sync", id]).await.succeeded();

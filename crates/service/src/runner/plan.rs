@@ -247,6 +247,7 @@ mod tests {
             schedule: every(minutes),
             resource_schedules: own.iter().map(|(one, own)| (*one, every(*own))).collect(),
             created_at: at(0).into(),
+            authorized_at: at(0),
         }
     }
 

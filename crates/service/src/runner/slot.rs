@@ -389,7 +389,7 @@ mod tests {
         let slot = Slot::new(CancellationToken::new());
         for _ in 0..2 {
             assert_eq!(slot.request(SyncOrder::decided()), SyncRequested::Queued);
-            let begun = slot.begin().unwrap();
+            let begun = slot.begin_now().unwrap();
             assert!(begun.order.decided && begun.order.covers(SyncOrder::scheduled()));
         }
         let full = SyncOrder::on_demand(Mode::Full);
@@ -475,11 +475,11 @@ mod tests {
     #[test]
     fn a_pause_keeps_what_was_under_way_and_what_was_wanted() {
         let slot = Slot::new(CancellationToken::new());
-        let (forced, full) = (
-            SyncOrder::on_demand(Mode::Incremental, true),
-            SyncOrder::on_demand(Mode::Full, false),
+        let (incremental, full) = (
+            SyncOrder::on_demand(Mode::Incremental),
+            SyncOrder::on_demand(Mode::Full),
         );
-        slot.request(forced);
+        slot.request(incremental);
         let left = slot.begin_now().unwrap();
         assert_eq!(slot.request(full), SyncRequested::Queued);
         slot.pause();
@@ -491,7 +491,7 @@ mod tests {
         slot.forget_wanted(slot.asked(), true);
         assert!(slot.resume() && !slot.resume());
         let order = slot.begin_now().unwrap().order;
-        assert!(order.covers(forced) && order.covers(full));
+        assert!(order.covers(incremental) && order.covers(full));
     }
 
     #[test]
@@ -520,7 +520,7 @@ mod tests {
         slot.begin_now().unwrap();
         slot.set_read(Mode::Full, false);
         assert!(!urgency.is_urgent());
-        let order = SyncOrder::on_demand(Mode::Incremental, false);
+        let order = SyncOrder::on_demand(Mode::Incremental);
         assert_eq!(slot.request(order), SyncRequested::Joined);
         assert!(urgency.is_urgent());
         slot.end();

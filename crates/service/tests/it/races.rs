@@ -1,7 +1,6 @@
 //! Changes of one connection at once.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -12,9 +11,10 @@ use wrenchtime_memory::MemorySource;
 use wrenchtime_model::{ConnectionId, RunId};
 use wrenchtime_service::storage::{
     AuditEntry, ConnectionFilter, ConnectionStore, ConnectionToken, Disconnect, ManagementKey,
-    NewConnection, NewCredentials, SecretHash, StorageError, StoredConnection, Transition,
+    NewConnection, NewCredentials, NewSchedule, QuarantineRetried, QuarantineRetry, SecretHash,
+    Standing, StorageError, StoredConnection, SuspicionDecision, Transition,
 };
-use wrenchtime_service::sync::RunState;
+use wrenchtime_service::sync::{RunState, Suspicion};
 use wrenchtime_service::{Actor, ConnectionChange, Error, MasterKey, Schedule, Service, State};
 use wrenchtime_store::SqliteStore;
 
@@ -164,13 +164,20 @@ impl ConnectionStore for Held {
         self.store.disconnect(disconnect).await
     }
 
-    async fn set_schedule(
-        &self,
-        id: ConnectionId,
-        every: Option<Duration>,
-        audit: AuditEntry,
-    ) -> Result<bool> {
-        self.store.set_schedule(id, every, audit).await
+    async fn set_schedule(&self, id: ConnectionId, new: NewSchedule) -> Result<bool> {
+        self.store.set_schedule(id, new).await
+    }
+
+    async fn decide_suspicion(&self, decision: SuspicionDecision) -> Result<Option<Suspicion>> {
+        self.store.decide_suspicion(decision).await
+    }
+
+    async fn retry_quarantine(&self, retry: QuarantineRetry) -> Result<Option<QuarantineRetried>> {
+        self.store.retry_quarantine(retry).await
+    }
+
+    async fn standings(&self) -> Result<Vec<Standing>> {
+        self.store.standings().await
     }
 
     async fn runs(
