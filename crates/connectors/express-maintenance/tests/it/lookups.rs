@@ -6,8 +6,8 @@ use serde_json::Value;
 use wrenchtime_connector::{Connector, ManualClock, Mapper};
 use wrenchtime_model::{ConnectionId, EventBody, RecordChange, Resource};
 use wrenchtime_sync::{
-    Engine, EngineOptions, MemoryRecord, MemoryStorage, Mode, Outcome, RunReport, RunRequest,
-    Storage,
+    Decision, Engine, EngineOptions, MemoryRecord, MemoryStorage, Mode, Outcome, RunReport,
+    RunRequest, Storage,
 };
 
 use crate::folder::{Exports, FILES};

@@ -61,7 +61,7 @@ pub(in crate::sqlite) async fn shown(
         .bind(i64::from(sample))
         .fetch_all(&mut *tx)
         .await?;
-        let keys = keys.into_iter().map(|key| RemoteKey::new(key));
+        let keys = keys.into_iter().map(RemoteKey::new);
         all.push(SuspicionShown {
             suspicion,
             sample: keys.collect(),
