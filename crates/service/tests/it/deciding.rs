@@ -150,9 +150,14 @@ async fn what_is_confirmed_outlasts_a_restart() {
     let source = MemorySource::new();
     let clock = Arc::new(Stepped::new());
     let open = async || {
-        Fixture::open(directory.path(), clock.clone(), &source, &key)
-            .await
-            .unwrap()
+        Fixture::open(
+            directory.path(),
+            Arc::<Stepped>::clone(&clock),
+            &source,
+            &key,
+        )
+        .await
+        .unwrap()
     };
     let fixture = open().await;
     for number in 0..ROWS {
