@@ -1,5 +1,7 @@
 //! When a page may be asked for: in the run's turn, and while its bytes fit.
 
+use std::time::Duration;
+
 use wrenchtime_connector::StreamInfo;
 
 use crate::flight::{self, Load};
@@ -13,7 +15,17 @@ use crate::turns::Hold;
 #[derive(Debug)]
 pub(crate) struct Admission {
     pub(crate) load: Load,
-    _turn: Option<Hold>,
+    turn: Option<Hold>,
+}
+
+impl Admission {
+    /// Gives everything back. Returns how many bytes that was.
+    fn give_back(&mut self) -> u64 {
+        let bytes = self.load.bytes();
+        self.load.set(0);
+        self.turn = None;
+        bytes
+    }
 }
 
 impl Task<'_> {
@@ -25,7 +37,7 @@ impl Task<'_> {
                 None => None,
             };
             let load = self.engine.budget.take(bytes).await;
-            Admission { load, _turn: turn }
+            Admission { load, turn }
         };
         tokio::select! {
             biased;
@@ -46,6 +58,31 @@ impl Task<'_> {
             Some(turn) => Some(turn.try_page()?),
             None => None,
         };
-        Some(Admission { load, _turn: turn })
+        Some(Admission { load, turn })
+    }
+
+    /// Waits before a request is repeated. Meanwhile others may work with what it was admitted with.
+    pub(crate) async fn wait(
+        &self,
+        gap: Duration,
+        admission: Option<&mut Admission>,
+    ) -> Result<(), Stop> {
+        let rests = admission.map(|admission| (admission.give_back(), admission));
+        let others_work = async {
+            if let Some(turn) = self.request.turn.as_ref().filter(|_| rests.is_some()) {
+                turn.rest().await;
+            }
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => return Err(Stop::Cancelled),
+            () = self.engine.clock.sleep(gap) => {}
+            () = others_work => {}
+        }
+        if let Some((bytes, admission)) = rests {
+            *admission = self.admit(bytes).await?;
+        }
+        Ok(())
     }
 }

@@ -60,7 +60,7 @@ impl Task<'_> {
     ) -> Result<Observed<Held>, Stop> {
         let connector = &self.request.connector;
         let read = self
-            .attempt(Patience::Full, || {
+            .attempt(Patience::Full, Some(&mut admission), || {
                 connector.read_page(&self.cx, request.clone())
             })
             .await?;
@@ -103,7 +103,9 @@ impl Task<'_> {
         let connector = &self.request.connector;
         while let Some((some, patience)) = left.pop() {
             let read = self
-                .attempt(patience, || connector.fetch(&self.cx, &entity.name, some))
+                .attempt(patience, None, || {
+                    connector.fetch(&self.cx, &entity.name, some)
+                })
                 .await;
             match read {
                 Ok(read) => {
@@ -134,9 +136,12 @@ impl Task<'_> {
         Ok(rows)
     }
 
+    /// Asks until there is an answer, or an error that is not worth another attempt. What lets nothing but this
+    /// request be in memory rests in between.
     async fn attempt<'c, T>(
         &self,
         patience: Patience,
+        mut admission: Option<&mut Admission>,
         call: impl Fn() -> Call<'c, T>,
     ) -> Result<Observed<T>, Stop> {
         let mut failed = 0;
@@ -165,11 +170,7 @@ impl Task<'_> {
             };
             failed += 1;
             tracing::debug!(error = %error, attempt = failed, ?gap, "read repeated");
-            tokio::select! {
-                biased;
-                () = self.stop.cancelled() => return Err(Stop::Cancelled),
-                () = self.engine.clock.sleep(gap) => {}
-            }
+            self.wait(gap, admission.as_deref_mut()).await?;
         }
     }
 

@@ -413,11 +413,18 @@ impl<'a> Reading<'a> {
 
     /// Where the stream stands after its pass.
     fn ended(&self, token: Option<String>) -> StreamState {
-        let is_whole = self.pass.run == self.task.run || self.stream.role == Role::Changes;
+        let is_told_whole = self.stream.role == Role::Changes && !self.outlasted_history();
+        let is_whole = self.pass.run == self.task.run && self.stream.role == Role::Listing;
+        let is_whole = is_whole || is_told_whole;
         let stored = self.stored.bound.clone();
         let token = token.filter(|_| is_whole && !self.flawed);
+        let bound = if self.outlasted_history() {
+            stored
+        } else {
+            bound::after_pass(self.stream, stored, &self.pass, token)
+        };
         StreamState {
-            bound: bound::after_pass(self.stream, stored, &self.pass, token),
+            bound,
             mapped_by: self.task.request.mapper.version().to_owned(),
             pass: None,
             suspect: self.stored.suspect,
@@ -428,6 +435,14 @@ impl<'a> Reading<'a> {
                 self.stored.completed_at
             },
         }
+    }
+
+    /// Tells whether the source may have forgotten changes while they were read. Then the bound stays where it is, and the next
+    /// run finds that it is of no use any more.
+    fn outlasted_history(&self) -> bool {
+        let now = self.task.source_clock.at(self.task.engine.clock.now());
+        let is_changes = self.stream.role == Role::Changes;
+        is_changes && bound::is_forgotten(self.stream, self.pass.from.as_ref(), now)
     }
 
     async fn commit(&mut self, state: StreamState, content: Content) -> Result<(), Stop> {

@@ -134,10 +134,22 @@ impl Turn {
     /// Begins a page: waits for another turn where this one is used up and others wait. Only for who holds nothing that
     /// others wait for, another page's bytes for example.
     pub(crate) async fn page(&self) -> Hold {
-        if self.is_used_up() {
+        loop {
+            if self.is_used_up() {
+                self.renew().await;
+            }
+            let guard = Arc::clone(&self.place).read_owned().await;
+            if guard.is_some() {
+                return self.begin_page(guard);
+            }
+            drop(guard);
             self.renew().await;
         }
-        self.begin_page(Arc::clone(&self.place).read_owned().await)
+    }
+
+    /// Gives the turn up until the next page, as soon as no other page of the run is under way.
+    pub(crate) async fn rest(&self) {
+        drop(self.place.write().await.take());
     }
 
     /// Begins a page if the turn lasts. Never waits.
@@ -146,7 +158,7 @@ impl Turn {
             return None;
         }
         let guard = Arc::clone(&self.place).try_read_owned().ok()?;
-        Some(self.begin_page(guard))
+        guard.is_some().then(|| self.begin_page(guard))
     }
 
     fn begin_page(&self, guard: OwnedRwLockReadGuard<Option<Place>>) -> Hold {
@@ -157,7 +169,7 @@ impl Turn {
     async fn renew(&self) {
         let mut place = self.place.write().await;
         // Another page of this run may have done it meanwhile.
-        if self.is_used_up() {
+        if place.is_none() || self.is_used_up() {
             drop(place.take());
             *place = Some(self.turns.place(&self.urgency).await);
             self.pages.store(0, Ordering::Relaxed);
@@ -358,6 +370,27 @@ mod tests {
         drop(page);
         assert!(poll!(&mut other_stream).is_pending());
         assert_eq!(queue.next().await.unwrap().0, 1);
+    }
+
+    #[tokio::test]
+    async fn who_rests_lets_another_work_and_comes_back() {
+        let turns = Turns::new(1, 5);
+        let turn = turns.take(Urgency::default()).await;
+        let page = turn.page().await;
+        let mut queue = Queue::new(&turns);
+        queue.join(1, false).await;
+        let mut rest = turn.rest().boxed();
+        assert!(poll!(&mut rest).is_pending(), "a page is under way");
+        drop(page);
+        rest.await;
+        let (_, other) = queue.next().await.unwrap();
+        assert!(turn.try_page().is_none());
+        let mut page = turn.page().boxed();
+        assert!(poll!(&mut page).is_pending());
+        drop(other);
+        drop(page.await);
+        turn.rest().await;
+        assert!(turn.page().now_or_never().is_some(), "nobody waits");
     }
 
     proptest! {

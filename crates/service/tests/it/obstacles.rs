@@ -2,13 +2,14 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use chrono::TimeDelta;
 use wrenchtime_connector::{
-    Clock, Connector, ConnectorInfo, Error, ErrorKind, Factory, NamedFunction, Retry, Settings,
-    Systems,
+    Account, Clock, Connector, ConnectorInfo, Context, Document, EntityName, Error, ErrorKind,
+    Factory, NamedFunction, Page, PageRequest, RemoteKey, Retry, Settings, Systems,
 };
 use wrenchtime_memory::{MemoryFactory, MemorySource};
 use wrenchtime_model::ConnectionId;
@@ -139,25 +140,132 @@ fn narrow() -> Options {
     options
 }
 
-/// Opens a service that lets one run work at a time.
-async fn open_narrow(directory: &Path, clock: &Stepped) -> Fixture {
+/// A system that takes its time over a page.
+#[derive(Clone, Debug)]
+struct Slow {
+    memory: Arc<MemoryFactory>,
+    connector: Option<Arc<dyn Connector>>,
+    clock: Stepped,
+    /// How many seconds the next page takes.
+    seconds: Arc<AtomicU64>,
+}
+
+impl Factory for Slow {
+    fn info(&self) -> &ConnectorInfo {
+        Factory::info(self.memory.as_ref())
+    }
+
+    fn default_mapping(&self) -> &str {
+        self.memory.default_mapping()
+    }
+
+    fn functions(&self) -> &'static [NamedFunction] {
+        self.memory.functions()
+    }
+
+    fn connect(&self, settings: &Settings) -> Result<Arc<dyn Connector>, Error> {
+        let connector = Some(self.memory.connect(settings)?);
+        Ok(Arc::new(Self {
+            connector,
+            ..self.clone()
+        }))
+    }
+}
+
+impl Slow {
+    fn connector(&self) -> &dyn Connector {
+        self.connector.as_deref().unwrap()
+    }
+}
+
+#[async_trait]
+impl Connector for Slow {
+    fn info(&self) -> &ConnectorInfo {
+        self.connector().info()
+    }
+
+    async fn check(&self, cx: &Context) -> Result<Account, Error> {
+        self.connector().check(cx).await
+    }
+
+    async fn read_page(&self, cx: &Context, request: PageRequest) -> Result<Page, Error> {
+        let page = self.connector().read_page(cx, request).await;
+        let seconds = self.seconds.swap(0, Ordering::SeqCst);
+        self.clock.sleep(Duration::from_secs(seconds)).await;
+        page
+    }
+
+    async fn fetch(
+        &self,
+        cx: &Context,
+        entity: &EntityName,
+        keys: &[RemoteKey],
+    ) -> Result<Vec<Document>, Error> {
+        self.connector().fetch(cx, entity, keys).await
+    }
+}
+
+/// Opens a service that lets one run work at a time, and what slows its source down.
+async fn open_narrow(directory: &Path, clock: &Stepped) -> (Fixture, Arc<AtomicU64>) {
     let source = MemorySource::new();
     let key = MasterKey::generate();
     let (mut parts, store) = parts(directory, Arc::new(clock.clone()), &source, &key).await;
     parts.options = narrow();
+    let seconds = Arc::new(AtomicU64::new(0));
+    let slow = Slow {
+        memory: Arc::new(MemoryFactory::new(source.clone())),
+        connector: None,
+        clock: clock.clone(),
+        seconds: Arc::clone(&seconds),
+    };
+    parts.systems = Systems::new([Arc::new(slow) as Arc<dyn Factory>]);
     let service = Service::open(parts).await.unwrap();
-    Fixture {
+    let fixture = Fixture {
         service,
         store,
         source,
-    }
+    };
+    (fixture, seconds)
 }
 
-/// Begins a run that stands in the room until so many seconds have passed.
-async fn stand_in_the_room(fixture: &Fixture, id: ConnectionId, seconds: u64) {
-    let busy = Error::new(ErrorKind::Unavailable, "read: busy")
-        .with_retry(Retry::After(Some(Duration::from_secs(seconds))));
-    fixture.source.fail_next(busy);
+#[tokio::test]
+async fn a_run_that_waits_before_it_asks_again_lets_others_work() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = Stepped::new();
+    let (fixture, _) = open_narrow(directory.path(), &clock).await;
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        ids.push(fixture.connect(Schedule::OnDemand, false).await);
+    }
+    fixture.service.start(None).await.unwrap();
+    // Both of its entities meet with it.
+    for _ in 0..2 {
+        let busy = Error::new(ErrorKind::Unavailable, "read: busy")
+            .with_retry(Retry::After(Some(Duration::from_secs(60))));
+        fixture.source.fail_next(busy);
+    }
+    let asked = fixture.source.requests().len();
+    let wanted = demand(Mode::Full);
+    fixture.service.start_sync(ids[0], wanted).await.unwrap();
+    until("the first run waits", async || {
+        fixture.source.requests().len() == asked + 2
+    })
+    .await;
+    fixture.service.start_sync(ids[1], wanted).await.unwrap();
+    let ended = async |at: usize| {
+        let runs = fixture.runs(ids[at]).await;
+        runs.iter()
+            .any(|run| matches!(run.finished, Some((_, Outcome::Complete))))
+    };
+    until("the second run ended", async || ended(1).await).await;
+    assert!(!ended(0).await);
+    clock.advance(60);
+    until("the first run ended", async || ended(0).await).await;
+    fixture.close().await;
+}
+
+/// Begins a run that stands in the room.
+async fn stand_in_the_room(fixture: &Fixture, id: ConnectionId) {
     let asked = fixture.source.requests().len();
     let wanted = demand(Mode::Full);
     fixture.service.start_sync(id, wanted).await.unwrap();
@@ -171,13 +279,14 @@ async fn stand_in_the_room(fixture: &Fixture, id: ConnectionId, seconds: u64) {
 async fn a_run_that_waits_for_room_can_be_cancelled() {
     let directory = tempfile::tempdir().unwrap();
     let clock = Stepped::new();
-    let fixture = open_narrow(directory.path(), &clock).await;
+    let (fixture, seconds) = open_narrow(directory.path(), &clock).await;
     let mut ids = Vec::new();
     for _ in 0..3 {
         ids.push(fixture.connect(Schedule::OnDemand, false).await);
     }
     fixture.service.start(None).await.unwrap();
-    stand_in_the_room(&fixture, ids[0], 60).await;
+    seconds.store(60, Ordering::SeqCst);
+    stand_in_the_room(&fixture, ids[0]).await;
     let request = async |at: usize| {
         let wanted = demand(Mode::Full);
         fixture.service.start_sync(ids[at], wanted).await.unwrap();
@@ -207,7 +316,7 @@ async fn a_run_that_waits_for_room_can_be_cancelled() {
 async fn a_run_that_somebody_waits_for_overtakes_those_by_schedule() {
     let directory = tempfile::tempdir().unwrap();
     let clock = Stepped::new();
-    let fixture = open_narrow(directory.path(), &clock).await;
+    let (fixture, seconds) = open_narrow(directory.path(), &clock).await;
     let first = fixture.connect(Schedule::OnDemand, false).await;
     let mut scheduled = Vec::new();
     for _ in 0..3 {
@@ -216,7 +325,8 @@ async fn a_run_that_somebody_waits_for_overtakes_those_by_schedule() {
     }
     let asked_for = fixture.connect(Schedule::OnDemand, false).await;
     fixture.service.start(None).await.unwrap();
-    stand_in_the_room(&fixture, first, 100).await;
+    seconds.store(100, Ordering::SeqCst);
+    stand_in_the_room(&fixture, first).await;
     clock.advance(60);
     until("the others stand in line", async || {
         fixture.service.waiting_runs() == 3

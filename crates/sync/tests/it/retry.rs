@@ -102,7 +102,8 @@ async fn rule_8_a_row_on_which_fetching_broke_is_fetched_again_when_somebody_wan
             .asked()
             .into_iter()
             .filter(|asked| matches!(asked, Asked::Fetch(_)));
-        assert_eq!(fetched.count(), 1);
+        let fetched: Vec<_> = fetched.collect();
+        assert_eq!(fetched.len(), 1, "{fetched:?}");
         let issues = world.storage.issues(world.connection);
         assert_eq!(issues.len(), usize::from(still_broken));
     }
