@@ -8,11 +8,14 @@ use wrenchtime_connector::{Bound, ChangeTime, CursorKind, Precision, Role, Strea
 
 use crate::Pass;
 
+/// Returns how old a bound may be: a pass takes time, and the bound must be remembered until its end; and clocks differ.
+pub(crate) fn safe_history(stream: &StreamInfo) -> Option<Duration> {
+    stream.history.map(|history| history - history / 10)
+}
+
 /// Tells whether a source whose clock shows `now` has forgotten changes since a bound, or will have before they are read.
 pub(crate) fn is_forgotten(stream: &StreamInfo, from: Option<&Bound>, now: DateTime<Utc>) -> bool {
-    // A pass takes time, and the bound must be remembered until its end.
-    let safe = stream.history.map(|history| history - history / 10);
-    match (from, safe) {
+    match (from, safe_history(stream)) {
         (Some(Bound::Time { at, .. }), Some(safe)) => *at < earlier(now, delta(safe)),
         _ => false,
     }

@@ -128,7 +128,7 @@ fn refuses_bound(
     match from {
         Some(Bound::Time { at, .. }) => {
             let usual = task.engine.options.listing_interval;
-            let age = stream.history.map_or(usual, |history| history.min(usual));
+            let age = bound::safe_history(stream).map_or(usual, |history| history.min(usual));
             let now = task.source_clock.at(task.engine.clock.now());
             (now - *at).to_std().is_ok_and(|since| since >= age)
         }

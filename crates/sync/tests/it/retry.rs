@@ -103,7 +103,9 @@ async fn rule_8_a_row_on_which_fetching_broke_is_fetched_again_when_somebody_wan
             .into_iter()
             .filter(|asked| matches!(asked, Asked::Fetch(_)));
         let fetched: Vec<_> = fetched.collect();
-        assert_eq!(fetched.len(), 1, "{fetched:?}");
+        // What breaks may be passing, so it is repeated twice.
+        let times = if still_broken { 3 } else { 1 };
+        assert_eq!(fetched.len(), times, "{fetched:?}");
         let issues = world.storage.issues(world.connection);
         assert_eq!(issues.len(), usize::from(still_broken));
     }
