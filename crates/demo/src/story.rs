@@ -51,13 +51,31 @@ pub(crate) async fn tell(world: &World, options: &DemoOptions) -> Result<Value> 
         .iter()
         .zip(first.iter().zip(&second))
         .map(|(one, (first, second))| {
-            json!({ "system": one.system, "first": first.progress.resources, "second": second.progress.resources })
+            json!({ "system": one.system, "first": counts(first), "second": counts(second) })
         })
         .collect();
     Ok(json!({
         "connections": connections,
         "webhooks": { "delivered": delivered, "verified": verified },
     }))
+}
+
+/// Returns what a run counted, by resource, in the members that programs may rely on.
+fn counts(run: &RunState) -> Value {
+    let resources = run.progress.resources.iter().map(|(resource, counts)| {
+        let counts = json!({
+            "fetched": counts.fetched,
+            "created": counts.created,
+            "changed": counts.changed,
+            "unchanged": counts.unchanged,
+            "deleted": counts.deleted,
+            "quarantined": counts.quarantined,
+            "requests": counts.requests,
+            "seconds": counts.seconds,
+        });
+        (resource.name().to_owned(), counts)
+    });
+    Value::Object(resources.collect())
 }
 
 /// Waits for a new run of each connection to end, and tells how far they are.
