@@ -25,6 +25,8 @@ pub struct Lab {
 /// A case that does not hold, made as small as it gets.
 #[derive(Debug)]
 pub struct Failure {
+    /// The store.
+    pub store: StoreKind,
     /// The smallest case.
     pub case: Case,
     /// What was found in it.
@@ -39,7 +41,11 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seed = self.case.seed;
         writeln!(f, "seed {seed} does not hold: {}", self.first_words)?;
-        writeln!(f, "again: cargo xtask oracle --first {seed} --seeds 1")?;
+        let store = self.store;
+        writeln!(
+            f,
+            "again: cargo xtask oracle --first {seed} --seeds 1 --store {store}"
+        )?;
         writeln!(f, "the smallest case found: {}", self.words)?;
         write!(f, "{}", self.case)?;
         let log = self.log.iter().take(LINES);
@@ -94,6 +100,7 @@ impl Lab {
             Err(error) => format!("{error:#}"),
         };
         Err(Box::new(Failure {
+            store: self.room.kind(),
             case,
             words,
             log: self.room.log(),

@@ -44,7 +44,7 @@ fn main() -> ExitCode {
     match search(seeds, (arguments.store, threads), progress) {
         Ok(tally) => {
             println!(
-                "oracle: {} seeds on {:?} hold: {} runs, {} requests, {:.1} s",
+                "oracle: {} seeds on {} hold: {} runs, {} requests, {:.1} s",
                 arguments.seeds,
                 arguments.store,
                 tally.runs,

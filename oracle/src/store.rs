@@ -1,5 +1,6 @@
 //! The stores that a history is run on: whatever implements the engine's storage and the readers' side.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +27,16 @@ pub enum StoreKind {
     Sqlite,
     /// PostgreSQL, in the database that `WRENCHTIME_TEST_POSTGRES` names. What histories leave there stays.
     Postgres,
+}
+
+impl fmt::Display for StoreKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Memory => "memory",
+            Self::Sqlite => "sqlite",
+            Self::Postgres => "postgres",
+        })
+    }
 }
 
 /// Names the database.

@@ -57,6 +57,11 @@ impl Room {
         })
     }
 
+    /// Returns the store that histories are lived through on.
+    pub(crate) fn kind(&self) -> StoreKind {
+        self.kind
+    }
+
     /// Returns what the last history's source was asked and answered.
     pub(crate) fn log(&self) -> Vec<String> {
         self.server.with(|source| source.log().to_vec())

@@ -136,7 +136,8 @@ fn a_failing_case_is_made_smaller_and_fails_again() {
     assert!(failure.case.steps.len() <= 4, "{failure}");
     assert!(lab.live(&failure.case).is_err());
     let told = failure.to_string();
-    assert!(told.contains(&format!("cargo xtask oracle --first {seed} --seeds 1")));
+    let again = format!("cargo xtask oracle --first {seed} --seeds 1 --store memory");
+    assert!(told.contains(&again), "{told}");
 }
 
 #[test]
