@@ -8,9 +8,6 @@ use wrenchtime_connector::{Deletes, KeyOrder, Precision, Yields};
 
 use crate::dice::Dice;
 
-/// Sources may forget what changed long ago. Off for as long as the engine does not know what to do then.
-const SOURCES_FORGET: bool = false;
-
 /// A source.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Config {
@@ -295,7 +292,7 @@ impl Stream {
         let stream = Self::draw(dice, can_fetch, (paging, sorted));
         Self {
             until: dice.one_in(2),
-            history: (SOURCES_FORGET && dice.one_in(3)).then(|| History {
+            history: dice.one_in(3).then(|| History {
                 seconds: dice.pick(&[200_000, 700_000]),
                 refuses: dice.one_in(2),
             }),

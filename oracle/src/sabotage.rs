@@ -15,6 +15,8 @@ pub enum Sabotage {
     DeclaresNoLag,
     /// The connector forgets that an hour comes twice, and that the second seems to lie before the end of the first.
     ForgetsRepeatedHour,
+    /// The connector declares that changes of long ago can be asked for.
+    DeclaresNoForgetting,
     /// The store loses a row of each large page.
     LosesPages,
     /// The store plays down how many rows a listing did not show.
@@ -23,13 +25,14 @@ pub enum Sabotage {
 
 impl Sabotage {
     /// All mistakes.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::AsksForLater,
         Self::StopsAtShortPages,
         Self::SwallowsErrors,
         Self::OnlyCounts,
         Self::DeclaresNoLag,
         Self::ForgetsRepeatedHour,
+        Self::DeclaresNoForgetting,
         Self::LosesPages,
         Self::BelievesAbsence,
     ];

@@ -240,6 +240,7 @@ impl World {
         let engine = self.engine(&watch, ask)?;
         let report = engine.run(request).await?;
         self.nothing_was_wrong()?;
+        self.no_drift(&report)?;
         Ok(report)
     }
 
@@ -280,10 +281,28 @@ impl World {
         };
         drop(running);
         self.server.with(Source::spare);
+        if let Some(Ok(report)) = &ended {
+            self.no_drift(report)?;
+        }
         match ended {
             Some(ended) => acceptable(ended, held.then_some(break_at).flatten()),
             None => Ok(()),
         }
+    }
+
+    /// Checks that the streams of changes told all that they had to, where the source told no lie.
+    fn no_drift(&self, report: &RunReport) -> Result<()> {
+        let resources = report.progress.resources.values();
+        let drifted: u64 = resources.map(|counts| counts.drifted).sum();
+        let lied = self.server.with(|source| {
+            let tables = 0..source.truth.config().tables.len();
+            let told = |table| [true, false].map(|listing| source.lied(table, listing));
+            tables.flat_map(told).any(|lie| lie.is_some())
+        });
+        if drifted > 0 && !lied {
+            bail!("{drifted} rows drifted: {report:?}");
+        }
+        Ok(())
     }
 
     /// Takes the connection over from a run that is held.

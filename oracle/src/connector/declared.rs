@@ -78,6 +78,7 @@ fn streams(
         changes.unseen = vec!["lines"];
         changes.history = stream
             .history
+            .filter(|_| sabotage != Some(Sabotage::DeclaresNoForgetting))
             .map(|history| Duration::from_secs(u64::from(history.seconds)));
         if matches!(table.deletes, Deletes::Flagged | Deletes::FlaggedOrAbsent) {
             changes.deletes = Deletes::Flagged;

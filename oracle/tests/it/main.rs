@@ -37,6 +37,8 @@ const KINDS: &[&str] = &[
     "skew: 75",
     "tells_time: false",
     "at_once: 2",
+    "refuses: true",
+    "refuses: false",
     "keys: Numeric",
     "keys: Text",
     "deletes: Never",
