@@ -1,14 +1,19 @@
 //! What travels with one call.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
-/// Deadline, cancellation, priority and trace of one call to a source.
+/// Deadline, patience, cancellation, priority and trace of one call to a source.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Context {
     /// No attempt begins after this, and attempts under way end.
     pub deadline: Option<DateTime<Utc>>,
+    /// No wait inside the call is longer: the error then tells how long it would have been. For who has something better to
+    /// do meanwhile. Without it waits may last minutes.
+    pub patience: Option<Duration>,
     /// Ends the call early with [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable).
     pub cancel: CancellationToken,
     /// Who goes first in the account's rate budget.
@@ -32,6 +37,7 @@ impl Context {
     pub fn new(trace: impl Into<String>) -> Self {
         Self {
             deadline: None,
+            patience: None,
             cancel: CancellationToken::new(),
             priority: Priority::default(),
             trace: trace.into(),
@@ -49,6 +55,13 @@ impl Context {
     #[must_use]
     pub fn with_deadline(mut self, deadline: DateTime<Utc>) -> Self {
         self.deadline = Some(deadline);
+        self
+    }
+
+    /// Sets how long a wait inside the call may last.
+    #[must_use]
+    pub fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = Some(patience);
         self
     }
 

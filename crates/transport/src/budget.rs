@@ -145,7 +145,7 @@ impl Budget {
         let left = cx
             .deadline
             .map(|deadline| (deadline - self.clock.now()).to_std().unwrap_or_default());
-        if wait > LONGEST_WAIT || left.is_some_and(|left| wait > left) {
+        if wait > longest_wait(cx) || left.is_some_and(|left| wait > left) {
             return Err(TooLong(wait));
         }
         self.clock.sleep(wait).await;
@@ -155,6 +155,13 @@ impl Budget {
     fn rate(&self) -> MutexGuard<'_, Rate> {
         self.rate.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Returns how long a wait inside a call may last.
+pub(crate) fn longest_wait(cx: &Context) -> Duration {
+    let patience = cx.patience.unwrap_or(LONGEST_WAIT);
+    // A limit that cannot be kept by waiting up to the next second would be kept by nobody.
+    patience.clamp(Duration::from_secs(1), LONGEST_WAIT)
 }
 
 impl fmt::Debug for Budget {
@@ -331,6 +338,32 @@ mod tests {
         );
         let cx = background().with_deadline(clock.now() + TimeDelta::seconds(60));
         drop(budget.enter(&cx).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn who_has_no_patience_is_told_how_long_it_takes() {
+        let (budget, clock) = budget(PLENTY, 9);
+        let begun = clock.now();
+        let wait = Duration::from_secs(3);
+        budget.pause(wait);
+        let cx = background().with_patience(Duration::from_secs(2));
+        assert_eq!(budget.enter(&cx).await.unwrap_err(), TooLong(wait));
+        assert_eq!(clock.now(), begun);
+        drop(budget.enter(&cx.with_patience(wait)).await.unwrap());
+        assert_eq!(clock.now() - begun, TimeDelta::seconds(3));
+    }
+
+    #[tokio::test]
+    async fn no_patience_is_enough_for_the_rate() {
+        let once = Quota {
+            per_second: 1,
+            burst: 1,
+        };
+        let (budget, _) = budget(once, 9);
+        let cx = background().with_patience(Duration::ZERO);
+        for _ in 0..3 {
+            drop(budget.enter(&cx).await.unwrap());
+        }
     }
 
     #[tokio::test]

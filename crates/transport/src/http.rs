@@ -60,8 +60,8 @@ impl Http {
     /// # Behavior
     /// - Waits for the account's rate budget, interactive callers before background ones.
     /// - A safe call is sent up to five times while the source is not available or asks to wait; `Retry-After` is
-    ///   kept to. No wait is begun that would last longer than five minutes or beyond the deadline: the error then
-    ///   tells how long.
+    ///   kept to. No wait is begun that would last longer than five minutes, than the context's patience (a second at least) or
+    ///   beyond the deadline: the error then tells how long.
     /// - When the source asks for fewer requests, nobody sends to the account meanwhile.
     /// - A token that is no longer accepted is replaced and the call sent again, once.
     /// - No attempt begins after the context's deadline; cancelling ends the call at once.

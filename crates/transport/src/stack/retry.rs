@@ -8,7 +8,7 @@ use wrenchtime_connector::Retry as Advice;
 
 use super::{Failure, Inner, Job, Shared, layer};
 use crate::Reply;
-use crate::budget::LONGEST_WAIT;
+use crate::budget::longest_wait;
 use crate::delays::Delays;
 
 /// How often a call is sent at most, replays with a new token not counted.
@@ -34,6 +34,8 @@ struct Situation {
     left: Option<Duration>,
     /// How long to wait if nobody says otherwise.
     delay: Duration,
+    /// How long a wait may be.
+    longest: Duration,
 }
 
 impl Situation {
@@ -44,7 +46,7 @@ impl Situation {
         };
         let wait = asked.unwrap_or(self.delay);
         let possible = self.safe && self.again && self.attempt < ATTEMPTS;
-        let bearable = wait <= LONGEST_WAIT && self.left.is_none_or(|left| wait < left);
+        let bearable = wait <= self.longest && self.left.is_none_or(|left| wait < left);
         (possible && bearable).then_some(wait)
     }
 }
@@ -81,6 +83,7 @@ impl<S: Inner> Retry<S> {
                 advice,
                 left,
                 delay,
+                longest: longest_wait(&job.cx),
             };
             let Some(wait) = situation.decide() else {
                 return Err(failure);
@@ -103,6 +106,7 @@ impl<S: Inner> Retry<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::budget::LONGEST_WAIT;
 
     const DELAY: Duration = Duration::from_millis(700);
 
@@ -117,6 +121,7 @@ mod tests {
             advice,
             left: None,
             delay: DELAY,
+            longest: LONGEST_WAIT,
         };
         change(&mut situation);
         assert_eq!(situation.decide(), expected, "{situation:?}");
@@ -137,6 +142,11 @@ mod tests {
         check(|it| it.advice = asked(Duration::ZERO), Some(Duration::ZERO));
         check(|it| it.advice = asked(LONGEST_WAIT), Some(LONGEST_WAIT));
         check(|it| it.advice = asked(longer), None);
+        check(
+            |it| (it.longest, it.advice) = (secs(2), asked(secs(3))),
+            None,
+        );
+        check(|it| it.longest = DELAY, Some(DELAY));
         check(|it| it.left = Some(secs(1)), Some(DELAY));
         check(|it| it.left = Some(DELAY), None);
         check(
