@@ -76,7 +76,8 @@ pub struct RunRequest {
     /// Only these entities and those that are [joined](wrenchtime_connector::EntityInfo::joins) into them, however
     /// far off: without a look at these nobody would know whether to believe the others. All entities without it.
     pub entities: Option<Vec<EntityName>>,
-    /// Listings are read although they are not due.
+    /// Listings are read although they are not due, by a run that begins now: one that was left is gone on with first, and what it
+    /// read before it was left is read once more by another.
     pub include_listings: bool,
     /// The run's turn, where runs take turns. Without one it works as if it were alone.
     pub turn: Option<Turn>,
@@ -146,6 +147,14 @@ impl From<StorageError> for RunError {
     }
 }
 
+/// What came to its end.
+enum Ended {
+    /// What was asked for.
+    Finally(Result<RunReport, RunError>),
+    /// A run that was left, in place of which another is still to be made.
+    OfBefore,
+}
+
 impl Engine {
     /// Makes an engine.
     pub fn new(storage: Arc<dyn Storage>, clock: Arc<dyn Clock>, options: EngineOptions) -> Self {
@@ -179,6 +188,17 @@ impl Engine {
         if let Some(name) = unknown {
             return Err(RunError::UnknownEntity(name.clone()));
         }
+        loop {
+            match self.run_once(&request).await? {
+                Ended::Finally(ended) => return ended,
+                // What it read before it was left is older than the request.
+                Ended::OfBefore => {}
+            }
+        }
+    }
+
+    /// Makes a run, or goes on with one that was left.
+    async fn run_once(&self, request: &RunRequest) -> Result<Ended, RunError> {
         let fence = self.storage.acquire(request.connection).await?;
         let asked = NewRun {
             id: RunId::new(),
@@ -193,13 +213,20 @@ impl Engine {
             confirmed: self.confirmed(request.connection, &states).await?,
             states,
         };
-        let plan = Plan::new(self, &request, (&start.run, resumed), standing);
-        let task = Task::new(self, &request, fence, &start, &plan);
+        let plan = Plan::new(self, request, (&start.run, resumed), standing);
+        let task = Task::new(self, request, fence, &start, &plan);
         let halt = match task.retry().await {
             Ok(()) => task.read(plan).await,
             Err(stop) => Some(stop),
         };
-        task.finish(halt).await
+        if resumed && request.include_listings && halt.is_none() {
+            return match task.finish(None).await {
+                Ok(_) | Err(RunError::Source { .. }) => Ok(Ended::OfBefore),
+                Err(error) => Err(error),
+            };
+        }
+        request.ending.cancel();
+        Ok(Ended::Finally(task.finish(halt).await))
     }
 
     /// Returns the suspect streams whose missing rows were said to be gone.

@@ -35,6 +35,9 @@ pub(crate) struct Rows {
     /// Rows on which the source or the connector breaks, found by asking for fewer and fewer.
     pub(crate) unreadable: Vec<RowIssue>,
     pub(crate) requests: u64,
+    /// Too many rows broke: the fault is taken to lie elsewhere. What was read before is there, the keys from here on were not
+    /// asked for to the end.
+    pub(crate) given_up: Option<(Error, Vec<RemoteKey>)>,
 }
 
 /// How many unreadable rows of a page are told apart before the fault is taken to lie elsewhere.
@@ -86,6 +89,20 @@ impl Task<'_> {
         keys: &[RemoteKey],
         admission: &mut Admission,
     ) -> Result<Rows, Stop> {
+        let mut rows = self.fetch_some(entity, keys, admission).await?;
+        match rows.given_up.take() {
+            Some((error, _)) => Err(Stop::Fault(error)),
+            None => Ok(rows),
+        }
+    }
+
+    /// The same, with what was read before it was given up.
+    pub(crate) async fn fetch_some(
+        &self,
+        entity: &EntityInfo,
+        keys: &[RemoteKey],
+        admission: &mut Admission,
+    ) -> Result<Rows, Stop> {
         let mut rows = Rows::default();
         if keys.is_empty() {
             return Ok(rows);
@@ -126,7 +143,10 @@ impl Task<'_> {
                         let issue = RowIssue::new(Some(some[0].clone()), place, error.to_string());
                         rows.unreadable.push(issue);
                     } else {
-                        return Err(Stop::Fault(error));
+                        left.push((some, patience));
+                        let left = left.iter().rev().flat_map(|(keys, _)| keys.iter().cloned());
+                        rows.given_up = Some((error, left.collect()));
+                        return Ok(rows);
                     }
                 }
                 Err(other) => return Err(other),

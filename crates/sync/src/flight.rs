@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 use wrenchtime_connector::{Document, Items, Page, StreamInfo, Stub, Yields};
 
+use crate::StoredDocument;
+
 /// What a row takes beside its text, with the record that is made of it.
 const ROW: u64 = 512;
 /// What a row of a page that nobody has seen yet is taken to take.
@@ -188,9 +190,17 @@ pub(crate) fn of_page(page: &Page) -> u64 {
 
 /// Returns what documents take, with the records that are made of them.
 pub(crate) fn of_documents(rows: &[Document]) -> u64 {
-    rows.iter()
-        .map(|row| ROW + 2 * count(row.body.get().len()))
-        .sum()
+    rows.iter().map(of_document).sum()
+}
+
+/// Returns what stored documents take, with the records that are made of them.
+pub(crate) fn of_stored(rows: &[StoredDocument]) -> u64 {
+    let rows = rows.iter().map(|row| &row.document);
+    rows.map(of_document).sum()
+}
+
+fn of_document(row: &Document) -> u64 {
+    ROW + 2 * count(row.body.get().len())
 }
 
 fn of_stub(stub: &Stub) -> u64 {

@@ -197,7 +197,7 @@ impl<'a> Reading<'a> {
             content
                 .events
                 .extend(coverage::drift(self.stream, &self.drifted));
-            return self.commit(state, content).await;
+            return self.end(state, content).await;
         }
         // Until the rows that are gone are taken out, the last page counts as not yet read.
         self.commit(before.clone(), content).await?;
@@ -218,7 +218,7 @@ impl<'a> Reading<'a> {
             content.judgement = judged.judgement;
             content.events.extend(judged.event);
         }
-        self.commit(state, content).await
+        self.end(state, content).await
     }
 
     /// Where the stream stands after its last page.
@@ -252,7 +252,7 @@ impl<'a> Reading<'a> {
             mapped_by: self.stored.mapped_by.clone(),
             ..self.ended(None)
         };
-        self.commit(state, Content::new(tally)).await
+        self.end(state, Content::new(tally)).await
     }
 
     /// Turns a page into what has to be written, and moves the pass over it.
@@ -451,6 +451,13 @@ impl<'a> Reading<'a> {
             .commit(&self.plan.entity, name, state, content)
             .await?;
         self.pages += 1;
+        Ok(())
+    }
+
+    /// Commits the end of the pass. The streams behind it, and the same one if it is read again, go by where it stands now.
+    async fn end(&mut self, state: StreamState, content: Content) -> Result<(), Stop> {
+        self.commit(state.clone(), content).await?;
+        self.plan.states.insert(self.stream.name.clone(), state);
         Ok(())
     }
 

@@ -63,6 +63,7 @@ impl Plan {
             all: run.mode == Mode::Full || request.include_listings,
             confirmed: standing.confirmed,
             interval: engine.options.listing_interval,
+            asked: request.entities.clone().unwrap_or_default(),
             now: engine.clock.now(),
         };
         let waves = joins::waves(info, request.entities.as_deref());
@@ -155,9 +156,10 @@ impl EntityPlan {
             || listings
                 .iter()
                 .any(|stream| states[&stream.name].completed_at.is_none());
+        let is_alone = changes.is_empty() && due.asked.contains(&entity.name);
         let listings = listings.into_iter().filter(|stream| {
             let state = &states[&stream.name];
-            first || due.covers(stream, state) || (relied_on && state.suspect)
+            first || is_alone || due.covers(stream, state) || (relied_on && state.suspect)
         });
         let mut streams: Vec<_> = if first || mode == Mode::Full {
             listings.chain(changes).collect()
@@ -235,6 +237,8 @@ impl EntityPlan {
 
 struct Due {
     all: bool,
+    /// Entities that are to be read by name. Where nothing but their listing tells what changed, it is what is meant.
+    asked: Vec<EntityName>,
     confirmed: BTreeSet<StreamName>,
     interval: Duration,
     now: DateTime<Utc>,
@@ -245,7 +249,9 @@ impl Due {
         let Some(completed_at) = state.completed_at else {
             return true;
         };
-        let interval = TimeDelta::from_std(self.interval).unwrap_or(TimeDelta::MAX);
+        // It counts from the end of the last one, and runs come a little early or late: one every day is to list every day.
+        let interval =
+            TimeDelta::from_std(self.interval - self.interval / 8).unwrap_or(TimeDelta::MAX);
         let since = self.now - completed_at;
         self.all
             || stream.cursor == CursorKind::Token

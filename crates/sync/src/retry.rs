@@ -1,6 +1,6 @@
 //! Trying again what is in quarantine, at the beginning of a run.
 
-use wrenchtime_connector::{EntityInfo, EntityName, RemoteKey, SortKey};
+use wrenchtime_connector::{EntityInfo, EntityName, Error, RemoteKey, SortKey};
 
 use crate::flight;
 use crate::joins;
@@ -33,7 +33,7 @@ impl Task<'_> {
         };
         let mut first: Option<(EntityName, SortKey)> = None;
         loop {
-            let admission = self.admit(flight::unseen_rows(BATCH as usize)).await?;
+            let mut admission = self.admit(flight::unseen_rows(BATCH as usize)).await?;
             let storage = &self.engine.storage;
             let query = query.clone();
             let rows = storage.unmapped(self.request.connection, query).await?;
@@ -45,8 +45,15 @@ impl Task<'_> {
                 return Ok(());
             }
             first = place;
+            admission.load.set(flight::of_stored(&rows));
             for rows in rows.chunk_by(|a, b| a.document.entity == b.document.entity) {
-                self.map_rows(rows).await?;
+                match self.map_rows(rows).await {
+                    // A mapping that breaks down stops neither the other entities nor the streams.
+                    Err(Stop::Fault(error)) => {
+                        self.doubt_entity(&rows[0].document.entity, &error).await
+                    }
+                    done => done?,
+                }
             }
             drop(admission);
         }
@@ -90,7 +97,13 @@ impl Task<'_> {
 
     async fn read_rows(&self, entity: &EntityInfo, keys: Vec<RemoteKey>) -> Result<(), Stop> {
         let mut admission = self.admit(flight::unseen_rows(keys.len())).await?;
-        let found = self.fetch_rows(entity, &keys, &mut admission).await?;
+        let found = self.fetch_some(entity, &keys, &mut admission).await?;
+        let mut asked_for = keys;
+        if let Some((error, left)) = &found.given_up {
+            // What was mended is not kept back by what was not; the next run goes on with the others.
+            tracing::warn!(entity = %entity.name, error = %error, left = left.len(), "rows were not read again");
+            asked_for.retain(|key| !left.contains(key));
+        }
         let rows = found.documents.into_values().collect();
         let batch = self.differing(entity, rows, None).await?;
         let mut tally = batch.tally;
@@ -99,9 +112,18 @@ impl Task<'_> {
         let mut content = Content::new(tally);
         content.documents = batch.writes;
         content.issues = found.unreadable;
-        content.reread = keys;
+        content.reread = asked_for;
         content.admission = Some(admission);
         self.commit_beside(entity, content).await
+    }
+
+    /// Notes why the run is not complete, without ending any stream.
+    async fn doubt_entity(&self, name: &EntityName, error: &Error) {
+        let info = self.request.connector.info();
+        if let Some(stream) = info.entity(name).and_then(|entity| entity.streams.first()) {
+            let words = format!("map what is in quarantine again: {error}");
+            self.fault(&stream.name, words).await;
+        }
     }
 
     /// Returns the entities that are asked for.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use tokio::sync::Mutex;
@@ -22,6 +23,9 @@ use crate::{
     DocumentWrite, Engine, Fence, Judgement, LifecycleEvent, Marks, Mode, Outcome, PageCommit,
     Removal, RunError, RunFinish, RunReport, RunRequest, RunStart, StorageError, StreamState,
 };
+
+/// How long the connector may wait inside a call. Longer waits are ours: others work meanwhile.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A run under way.
 #[derive(Debug)]
@@ -123,7 +127,9 @@ impl<'a> Task<'a> {
             run: start.run.id,
             mode: start.run.mode,
             initial: start.initial,
-            cx: Context::new(start.run.id.to_string()).with_cancel(stop.clone()),
+            cx: Context::new(start.run.id.to_string())
+                .with_cancel(stop.clone())
+                .with_patience(PATIENCE),
             stop,
             source_clock: SourceClock::default(),
             fence,
@@ -317,7 +323,6 @@ impl<'a> Task<'a> {
 
     /// Ends the run.
     pub(crate) async fn finish(mut self, halt: Option<Stop>) -> Result<RunReport, RunError> {
-        self.request.ending.cancel();
         let ledger = std::mem::take(self.ledger.get_mut());
         let (outcome, error) = match halt {
             Some(Stop::Storage(error)) => return Err(error.into()),

@@ -361,7 +361,7 @@ mod tests {
     proptest! {
         /// Each entity is read once in its interval, by the jitter more or less, and never in between for nothing.
         #[test]
-        fn jitter_keeps_within_its_bounds(
+        fn rule_9_jitter_keeps_within_its_bounds(
             jitter in 0.0..0.5_f64,
             orders in 1_u32..60,
             others in 1_u32..240,

@@ -1,6 +1,8 @@
 //! Runs that are ended from outside.
 
-use wrenchtime_connector::Clock;
+use std::time::Duration;
+
+use wrenchtime_connector::{Clock, EntityName};
 use wrenchtime_model::EventType;
 use wrenchtime_sync::{Fault, Mode, Outcome};
 
@@ -126,10 +128,49 @@ async fn a_listing_is_due_again_after_its_interval() {
     world.source.act(&Op::Child { key: 4, child: 8 });
     world
         .clock
-        .advance(std::time::Duration::from_secs(23 * 3_600));
+        .advance(std::time::Duration::from_secs(20 * 3_600));
     world.run(Mode::Incremental).await.unwrap();
     assert_ne!(world.copy(), world.truth());
-    world.clock.advance(std::time::Duration::from_secs(3_600));
+    world
+        .clock
+        .advance(std::time::Duration::from_secs(4 * 3_600));
     world.run(Mode::Incremental).await.unwrap();
+    world.assert_true();
+}
+
+#[tokio::test]
+async fn a_connection_that_is_read_daily_is_listed_daily() {
+    let world = World::with_rows(Shape::default(), 12);
+    let start = world.clock.now();
+    world.run(Mode::Full).await.unwrap();
+    let mut listed = Vec::new();
+    for day in 1..5 {
+        let at = start + chrono::TimeDelta::days(day);
+        let left = at - world.clock.now();
+        world.clock.advance(left.to_std().unwrap());
+        world.source.asked();
+        world.run(Mode::Incremental).await.unwrap();
+        let is_listing =
+            |one: &Asked| matches!(one, Asked::Page(stream, ..) if stream.as_str() == "pumps-all");
+        listed.push(world.source.asked().iter().any(is_listing));
+    }
+    assert_eq!(listed, [true; 4]);
+}
+
+#[tokio::test]
+async fn what_nothing_but_its_listing_tells_of_is_listed_when_it_is_asked_for() {
+    let shape = Shape {
+        changes: None,
+        ..Shape::default()
+    };
+    let world = World::with_rows(shape, 12);
+    world.run(Mode::Full).await.unwrap();
+    world.put(3, 80);
+    world.clock.advance(Duration::from_secs(60 * 60));
+    world.run(Mode::Incremental).await.unwrap();
+    assert_ne!(world.copy(), world.truth(), "once a day by itself");
+    let mut request = world.request(Mode::Incremental);
+    request.entities = Some(vec![EntityName::from_static("pumps")]);
+    world.send(request).await.unwrap();
     world.assert_true();
 }

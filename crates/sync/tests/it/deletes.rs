@@ -19,7 +19,7 @@ proptest! {
     #![proptest_config(cases(96))]
 
     #[test]
-    fn deletes_by_mark_and_by_absence_arrive_and_returning_rows_come_back(
+    fn rule_6_deletes_by_mark_and_by_absence_arrive_and_returning_rows_come_back(
         shape in shape(),
         flagged in proptest::collection::btree_set(0..60_u32, 0..5),
         removed in proptest::collection::btree_set(0..60_u32, 0..6),
@@ -52,7 +52,7 @@ proptest! {
     }
 
     #[test]
-    fn deletes_rows_that_move_while_a_listing_pages_are_not_taken_for_gone(
+    fn rule_6_rows_that_move_while_a_listing_pages_are_not_taken_for_gone(
         shape in shape(),
         script in crate::support::script(crate::support::Life { late: true, future: true, ..Default::default() }, 60),
     ) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use wrenchtime_connector::Deletes;
 use wrenchtime_model::ConnectionId;
-use wrenchtime_sync::{Fault, MemoryStorage, Mode, Outcome, RunError};
+use wrenchtime_sync::{Decision, Fault, MemoryStorage, Mode, Outcome, RunError};
 
 use crate::source::{Asked, Op, Shape};
 use crate::support::{Life, World, cases, op, shape, wait};
@@ -109,7 +109,7 @@ async fn a_young_bound_that_is_refused_is_a_fault() {
     world.run(Mode::Incremental).await.unwrap_err();
     assert_eq!(listed(&world.source.asked()), 0);
     // It gets old, and then it is worth a try: once between two listings that are due anyway.
-    world.source.act(&Op::Wait(23 * 60 * 60));
+    world.source.act(&Op::Wait(20 * 60 * 60));
     world.run(Mode::Incremental).await.unwrap_err();
     world.source.act(&Op::Wait(60 * 60));
     let report = world.run(Mode::Incremental).await.unwrap();
@@ -239,4 +239,22 @@ proptest! {
             }
         });
     }
+}
+
+#[tokio::test]
+async fn what_is_confirmed_of_a_listing_that_was_read_twice_is_acted_upon() {
+    let world = World::with_rows(forgetful(), 60);
+    world.run(Mode::Full).await.unwrap();
+    for key in 20..60 {
+        world.source.act(&Op::Remove { key });
+    }
+    later(&world);
+    let report = world.run(Mode::Full).await.unwrap();
+    assert_eq!(report.outcome, Outcome::Partial);
+    assert_eq!(world.suspicions().await.len(), 1);
+    assert!(world.state("pumps-all").await.suspect);
+    world.decide(Decision::Confirm).await;
+    world.run(Mode::Incremental).await.unwrap();
+    assert_eq!(world.suspicions().await, []);
+    world.assert_true();
 }

@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use wrenchtime_connector::{Deletes, Document, EntityName, KeyOrder, RemoteKey, Yields};
 use wrenchtime_model::{RecordChange, RunId};
 use wrenchtime_sync::{
-    DocumentWrite, Fault, Judgement, Marks, Mode, NewRun, PageCommit, RunError, RunProgress,
-    Storage, StorageError, StreamState, Written,
+    DocumentWrite, Fault, Judgement, Marks, Mode, NewRun, Outcome, PageCommit, RunError,
+    RunProgress, Storage, StorageError, StreamState, Written,
 };
 
 use crate::source::{Asked, Op, Shape};
@@ -353,4 +353,32 @@ async fn a_runner_that_was_replaced_writes_nothing_more() {
 
 fn wait_elsewhere(future: impl Future<Output = ()> + Send + 'static) {
     std::thread::spawn(move || wait(future)).join().unwrap();
+}
+
+/// What was read long before a run was left is older than what somebody asks for now.
+#[tokio::test]
+async fn a_run_on_demand_that_goes_on_with_an_old_one_shows_what_is_there_now() {
+    for call in 1..30 {
+        let shape = Shape {
+            tables: vec!["pumps", "valves"],
+            ..Shape::default()
+        };
+        let world = World::with_rows(shape, 12);
+        for key in 0..12 {
+            world.source.put_into("valves", key, 1);
+        }
+        world.run(Mode::Full).await.unwrap();
+        world.storage.fail(Fault::After(call));
+        let died = world.run_all().await.is_err();
+        world.storage.recover();
+        world.put(3, 80);
+        world.clock.advance(Duration::from_secs(2 * 86_400));
+        let report = world.run_all().await.unwrap();
+        assert_eq!(report.outcome, Outcome::Complete);
+        assert_eq!(
+            world.copy(),
+            world.truth(),
+            "killed after write {call}: {died}"
+        );
+    }
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use wrenchtime_connector::Yields;
+use wrenchtime_connector::{Document, MapError, Mapped, Mapper, Yields};
+use wrenchtime_model::ConnectionId;
 use wrenchtime_sync::{Fault, Mode, Outcome, RunReport};
 
 use crate::source::{Asked, Op, Shape};
@@ -180,4 +181,71 @@ proptest! {
             Ok(())
         })?;
     }
+}
+
+#[tokio::test]
+async fn rows_that_stay_broken_keep_no_mended_one_in_quarantine() {
+    let shape = Shape {
+        listing: Yields::Stubs,
+        page: 5,
+        fetch_limit: Some(50),
+        ..Shape::default()
+    };
+    let world = World::with_rows(shape, 40);
+    for key in 0..12 {
+        world.source.break_fetch(key);
+    }
+    world.run(Mode::Full).await.unwrap();
+    assert_eq!(world.storage.issues(world.connection).len(), 12);
+    world.source.mend();
+    // The mended one is the last in order.
+    for key in (0..12).filter(|key| *key != 9) {
+        world.source.break_fetch(key);
+    }
+    world.storage.retry_all(world.connection);
+    let mut left = Vec::new();
+    for _ in 0..2 {
+        let report = world.run(Mode::Incremental).await.unwrap();
+        assert_eq!(report.outcome, Outcome::Partial);
+        left.push(world.storage.issues(world.connection).len());
+    }
+    // Ten are too many to go on in the same run.
+    assert_eq!(left, [12, 11]);
+}
+
+/// Breaks down on one value, in its newest version.
+#[derive(Debug)]
+struct BreaksDown(Arc<TestMapper>);
+
+impl Mapper for BreaksDown {
+    fn version(&self) -> &str {
+        self.0.version()
+    }
+
+    fn map(&self, connection: ConnectionId, document: &Document) -> Result<Vec<Mapped>, MapError> {
+        assert!(!document.body.get().contains("\"v\":5"), "on purpose");
+        self.0.map(connection, document)
+    }
+}
+
+#[tokio::test]
+async fn a_mapping_that_breaks_down_on_a_row_in_quarantine_stops_no_stream() {
+    let mut world = refusing(Shape {
+        tables: vec!["pumps", "valves"],
+        ..Shape::default()
+    })
+    .await;
+    world.source.put_into("valves", 3, 7);
+    world.settle();
+    world.mapper = mapper("2", None);
+    let mut request = world.request(Mode::Incremental);
+    request.mapper = Arc::new(BreaksDown(mapper("2", None)));
+    let report = world.send(request).await.unwrap();
+    assert_eq!(report.outcome, Outcome::Partial);
+    let words = report.progress.faults.values().next().unwrap();
+    assert!(words.contains("quarantine"), "{words}");
+    let copied = |world: &World| world.copy().len() + 1;
+    assert_eq!(copied(&world), world.truth().len());
+    world.run(Mode::Incremental).await.unwrap();
+    world.assert_true();
 }

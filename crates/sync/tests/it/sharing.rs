@@ -159,7 +159,7 @@ proptest! {
 
     /// Rule 10: whatever the budget, the turns and the sources, all runs come to their end and the copies are true.
     #[test]
-    fn no_budget_and_no_turn_stops_a_run_for_ever(
+    fn rule_10_no_budget_and_no_turn_stops_a_run_for_ever(
         shapes in prop::collection::vec(shape(), 1..5),
         budget in prop_oneof![Just(1_u64), 1..20_000_u64],
         at_once in 1_usize..4,

@@ -217,7 +217,7 @@ proptest! {
     #![proptest_config(cases(128))]
 
     #[test]
-    fn no_tombstone_from_any_suspect_pass(
+    fn rule_6_no_tombstone_from_any_suspect_pass(
         shape in shape(),
         confirms_by_fetch in any::<bool>(),
         episodes in proptest::collection::vec(episode(0), 1..24),
@@ -243,7 +243,7 @@ proptest! {
     }
 
     #[test]
-    fn no_tombstone_from_any_suspect_pass_wherever_it_is_killed(
+    fn rule_6_no_tombstone_from_any_suspect_pass_wherever_it_is_killed(
         shape in shape(),
         episodes in proptest::collection::vec(episode(6), 1..24),
     ) {
