@@ -8,6 +8,7 @@
 mod backups;
 mod connections;
 mod credentials;
+mod crowd;
 mod fixture;
 mod lists;
 mod pages;

@@ -1,6 +1,7 @@
 //! The promises on PostgreSQL, and those that only a server makes.
 
 mod backups;
+mod crowds;
 mod database;
 mod opening;
 mod races;
