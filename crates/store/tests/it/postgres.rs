@@ -3,8 +3,10 @@
 mod backups;
 mod crowds;
 mod database;
+mod gate;
 mod opening;
 mod races;
+mod rivals;
 
 use std::sync::Arc;
 use std::time::Duration;
