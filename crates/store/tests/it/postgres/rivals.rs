@@ -1,6 +1,7 @@
 //! Every method that is atomic, against the one that would show if it were not. The first of two processes is held with its
 //! commit under way, the other comes to the same rows.
 
+mod deliveries;
 mod runs;
 mod service;
 
