@@ -10,6 +10,7 @@ mod connections;
 mod credentials;
 mod crowd;
 mod fixture;
+mod formats;
 mod lists;
 mod pages;
 #[cfg(feature = "test-postgres")]

@@ -3,6 +3,7 @@
 mod backups;
 mod crowds;
 mod database;
+mod formats;
 mod gate;
 mod opening;
 mod races;

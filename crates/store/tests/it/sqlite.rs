@@ -1,5 +1,7 @@
 //! The promises on SQLite, and those that only a file makes.
 
+mod formats;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -106,7 +108,7 @@ async fn fifty_readers_miss_nothing_of_fifty_writers() {
 }
 
 /// Opens the file beside the store, as no program of ours does.
-async fn intrude(file: &Path) -> SqliteConnection {
+pub(crate) async fn intrude(file: &Path) -> SqliteConnection {
     let options = SqliteConnectOptions::new()
         .filename(file)
         .create_if_missing(true);
