@@ -56,7 +56,8 @@ pub trait DeliveryStore: fmt::Debug + Send + Sync + 'static {
 
     /// Writes messages and moves the connection's position, if it still stands at `fan_out.from`.
     ///
-    /// Tells whether it did; when not, another dispatcher was faster and nothing was written.
+    /// Tells whether it did; when not, nothing was written: another dispatcher was faster, or an endpoint's events begin
+    /// inside of the stretch, which ends there when it is read again.
     async fn fan_out(&self, fan_out: FanOut) -> Result<bool, StoreError>;
 
     /// Takes deliveries that are due, each until `lease_until`, after which they are due again. Oldest first, and no

@@ -138,7 +138,9 @@ impl Seen {
         if !self.is_missing_in(connection, found).await? {
             return Ok(found);
         }
-        let mut tx = connection.begin().await?;
+        let mut tx = connection
+            .begin_with("BEGIN ISOLATION LEVEL READ COMMITTED")
+            .await?;
         sqlx::query("SELECT value FROM meta WHERE name = $1 FOR UPDATE")
             .bind(LOG_EPOCH)
             .execute(&mut *tx)

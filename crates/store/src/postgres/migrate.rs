@@ -34,7 +34,11 @@ pub(super) async fn migrate(connection: &mut PgConnection, place: &Place) -> Res
     if check(connection, place).await? == Some(MIGRATIONS.len()) {
         return Ok(());
     }
-    let mut tx = connection.begin().await.map_err(refused)?;
+    // Whatever is the default here: behind the lock, what was committed before it must be seen.
+    let mut tx = connection
+        .begin_with("BEGIN ISOLATION LEVEL READ COMMITTED")
+        .await
+        .map_err(refused)?;
     // Another process may be at it, and its migration may take long.
     sqlx::raw_sql("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0")
         .execute(&mut *tx)

@@ -266,7 +266,10 @@ pub(crate) async fn a_disconnected_connection_is_read_and_never_written<F: Fixtu
     assert_eq!(lane.events().await.len(), 2);
 }
 
-fn schedule(every: Option<Interval>, own: &[(Resource, Option<Interval>)]) -> NewSchedule {
+pub(crate) fn schedule(
+    every: Option<Interval>,
+    own: &[(Resource, Option<Interval>)],
+) -> NewSchedule {
     NewSchedule {
         every,
         resources: own.iter().copied().collect(),

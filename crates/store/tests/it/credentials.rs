@@ -9,7 +9,7 @@ use wrenchtime_service::storage::{
 use crate::connections::{lifecycle, other_sealed};
 use crate::fixture::{Fixture, Lane, audit, new_connection, second};
 
-fn new_credentials(before: &StoredConnection) -> NewCredentials {
+pub(crate) fn new_credentials(before: &StoredConnection) -> NewCredentials {
     NewCredentials {
         id: before.id,
         expected: before.state,

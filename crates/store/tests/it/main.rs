@@ -8,7 +8,9 @@
 mod backups;
 mod connections;
 mod credentials;
+mod crowd;
 mod fixture;
+mod formats;
 mod lists;
 mod pages;
 #[cfg(feature = "test-postgres")]
@@ -82,6 +84,7 @@ macro_rules! store_suite {
                 one_endpoint_does_not_take_all_places
                 what_waits_for_an_enabled_endpoint_is_counted
                 an_attempt_decides_what_follows
+                what_arrived_stays_so_whatever_an_overtaken_attempt_says
                 a_retry_by_hand_begins_a_new_plan
                 deliveries_are_listed_newest_first_in_pages
             }

@@ -1,9 +1,13 @@
 //! The promises on PostgreSQL, and those that only a server makes.
 
 mod backups;
+mod crowds;
 mod database;
+mod formats;
+mod gate;
 mod opening;
 mod races;
+mod rivals;
 
 use std::sync::Arc;
 use std::time::Duration;

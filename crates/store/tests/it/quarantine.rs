@@ -187,7 +187,7 @@ async fn unread<F: Fixture>(lane: &Lane<'_, F>) -> Vec<String> {
     rows.iter().map(|(_, key)| key.to_string()).collect()
 }
 
-fn retry(connection: ConnectionId, row: Option<QuarantineId>) -> QuarantineRetry {
+pub(crate) fn retry(connection: ConnectionId, row: Option<QuarantineId>) -> QuarantineRetry {
     QuarantineRetry {
         connection,
         row,

@@ -1,5 +1,7 @@
 //! The promises on SQLite, and those that only a file makes.
 
+mod formats;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -97,8 +99,16 @@ fn a_polling_client_misses_nothing() {
     crate::property::a_polling_client_misses_nothing::<SqliteFixture>();
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn fifty_readers_miss_nothing_of_fifty_writers() {
+    let fixture = SqliteFixture::new().await;
+    let stores = [fixture.store.clone(), fixture.store.clone()];
+    let outcome = crate::crowd::gather(stores, fixture.clock(), 3).await;
+    outcome.assert_whole(3);
+}
+
 /// Opens the file beside the store, as no program of ours does.
-async fn intrude(file: &Path) -> SqliteConnection {
+pub(crate) async fn intrude(file: &Path) -> SqliteConnection {
     let options = SqliteConnectOptions::new()
         .filename(file)
         .create_if_missing(true);

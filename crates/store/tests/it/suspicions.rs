@@ -10,7 +10,7 @@ use crate::fixture::{
     DocumentWriteExt, ENTITY, Fixture, Lane, STREAM, audit, finish, removal, second, sort_key,
 };
 
-fn suspicion(id: SuspicionId, run: RunId, missing: u64) -> Suspicion {
+pub(crate) fn suspicion(id: SuspicionId, run: RunId, missing: u64) -> Suspicion {
     Suspicion {
         id,
         stream: STREAM,
@@ -55,7 +55,11 @@ async fn raise<F: Fixture>(lane: &Lane<'_, F>, suspicion: &Suspicion, missing: O
     judge(lane, Judgement::Raise { suspicion, missing }).await;
 }
 
-fn decision(connection: ConnectionId, suspicion: SuspicionId, what: Decision) -> SuspicionDecision {
+pub(crate) fn decision(
+    connection: ConnectionId,
+    suspicion: SuspicionId,
+    what: Decision,
+) -> SuspicionDecision {
     SuspicionDecision {
         connection,
         suspicion,

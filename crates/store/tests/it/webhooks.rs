@@ -11,7 +11,7 @@ use wrenchtime_webhooks::{
 
 use crate::fixture::{DocumentWriteExt, Fixture, Lane, second};
 
-fn endpoint(number: u64) -> Endpoint {
+pub(crate) fn endpoint(number: u64) -> Endpoint {
     let new = NewEndpoint {
         url: format!("https://receiver.example/{number}")
             .parse()
@@ -24,7 +24,7 @@ fn endpoint(number: u64) -> Endpoint {
     Endpoint::new(EndpointId::new(), new, vec![1, 2, 3], second(number))
 }
 
-fn message(endpoint: &Endpoint, connection: ConnectionId, sequence: u64) -> Message {
+pub(crate) fn message(endpoint: &Endpoint, connection: ConnectionId, sequence: u64) -> Message {
     let event = EventType::RecordCreated;
     Message {
         id: DeliveryId::derive(endpoint.id, connection, event, sequence),
@@ -177,7 +177,11 @@ pub(crate) async fn an_endpoint_gets_nothing_logged_before_it<F: Fixture>() {
     log.endpoints.push(late.clone());
     let documents = vec![log.lane.document("later", "x")];
     log.lane.commit(documents).await;
-    assert!(log.fan_out(0, 3).await);
+    assert!(
+        !log.fan_out(0, 3).await,
+        "a message would tell of both sides"
+    );
+    assert!(log.fan_out(0, 2).await && log.fan_out(2, 3).await);
     let of = |id| {
         let filter = DeliveryFilter {
             endpoint: Some(id),
@@ -374,6 +378,27 @@ pub(crate) async fn an_attempt_decides_what_follows<F: Fixture>() {
         log.take(999, 9, 9).await.is_empty(),
         "pending deliveries wait"
     );
+}
+
+pub(crate) async fn what_arrived_stays_so_whatever_an_overtaken_attempt_says<F: Fixture>() {
+    let fixture = F::new().await;
+    let log = Log::new(&fixture, 1, 1).await;
+    log.fan_out(0, 1).await;
+    let taken = log.take(10, 9, 9).await;
+    // Its lease ended, another dispatcher took it, and both say what came of it.
+    let again = log.take(50, 9, 9).await;
+    assert_eq!((taken.len(), again.len()), (1, 1));
+    let id = taken[0].id;
+    log.attempt(id, AttemptOutcome::Delivered).await;
+    log.attempt(id, AttemptOutcome::RetryAt(second(200))).await;
+    let told = log.deliveries().await;
+    assert_eq!(told[0].state, DeliveryState::Delivered);
+    assert_eq!((told[0].attempts, told[0].next_attempt_at), (2, None));
+    assert_eq!(log.next_due().await, None);
+    assert!(log.take(300, 9, 9).await.is_empty());
+    // By hand it is sent once more all the same.
+    assert!(log.store().retry(id, second(300)).await.unwrap());
+    assert_eq!(log.take(300, 9, 9).await.len(), 1);
 }
 
 pub(crate) async fn a_retry_by_hand_begins_a_new_plan<F: Fixture>() {

@@ -42,5 +42,6 @@ pub(super) async fn replace(
     keys::write_audit(&mut tx, &new.audit).await?;
     let after = find(&mut tx, new.id).await?;
     tx.commit().await?;
+    store.inner.mark.saw(&lane);
     Ok(after)
 }

@@ -25,7 +25,7 @@ pub(super) async fn fan_out(store: &PostgresStore, fan_out: &FanOut) -> Result<b
             .bind(codec::signed(fan_out.from))
             .execute(&mut *tx)
             .await?;
-    if moved.rows_affected() == 0 {
+    if moved.rows_affected() == 0 || is_divided(&mut tx, fan_out).await? {
         return Ok(false);
     }
     if !fan_out.messages.is_empty() {
@@ -43,6 +43,20 @@ pub(super) async fn fan_out(store: &PostgresStore, fan_out: &FanOut) -> Result<b
     Ok(true)
 }
 
+/// Tells whether an endpoint's events begin inside of the stretch. It was added by a transaction that looked at the log before
+/// the stretch had its end, and that was not over when the stretch was read: read again, the stretch ends there.
+async fn is_divided(tx: &mut PgConnection, fan_out: &FanOut) -> Result<bool, Fault> {
+    Ok(sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM webhook_starts s JOIN connections c ON c.row = s.connection \
+         WHERE c.id = $1 AND s.sequence > $2 AND s.sequence < $3)",
+    )
+    .bind(*fan_out.connection.as_uuid())
+    .bind(codec::signed(fan_out.from))
+    .bind(codec::signed(fan_out.to))
+    .fetch_one(tx)
+    .await?)
+}
+
 /// Adds deliveries, but for those whose endpoint is gone or came after all that they tell of.
 async fn add_messages(tx: &mut PgConnection, fan_out: &FanOut) -> Result<(), Fault> {
     let messages = || fan_out.messages.iter();
@@ -58,7 +72,8 @@ async fn add_messages(tx: &mut PgConnection, fan_out: &FanOut) -> Result<(), Fau
         .map(|message| codec::micros(message.created_at))
         .collect();
     let bodies: Vec<&[u8]> = messages().map(|message| message.body.as_slice()).collect();
-    // In the order of the messages, as among those due at once the row decides which goes first.
+    // In the order of the messages, as among those due at once the row decides which goes first. Endpoints are locked, as
+    // one that is just being removed would be missed only when its deliveries are there.
     sqlx::query(
         "INSERT INTO webhook_deliveries (id, endpoint, connection, event, sequence, state, plan_started_at, created_at, \
          next_attempt_at, due_at, body) \
@@ -68,7 +83,7 @@ async fn add_messages(tx: &mut PgConnection, fan_out: &FanOut) -> Result<(), Fau
          JOIN webhook_endpoints p ON p.id = m.endpoint JOIN connections c ON c.id = $1 \
          WHERE NOT EXISTS (SELECT 1 FROM webhook_starts s \
          WHERE s.endpoint = p.row AND s.connection = c.row AND s.sequence >= m.sequence) \
-         ORDER BY m.place ON CONFLICT (id) DO NOTHING",
+         ORDER BY m.place FOR KEY SHARE OF p ON CONFLICT (id) DO NOTHING",
     )
     .bind(*fan_out.connection.as_uuid())
     .bind(ids)
@@ -133,14 +148,16 @@ impl Take {
 
     /// Takes these deliveries, and returns them in this order.
     async fn lease(&self, tx: &mut PgConnection, rows: &[i64]) -> Result<Vec<DueDelivery>, Fault> {
+        // Who tells of an attempt that took long locks no endpoint: what is not due any more by now is left out.
         let leased = sqlx::query(sqlx::AssertSqlSafe(format!(
             "WITH leased AS (UPDATE webhook_deliveries SET leased_until = $1, due_at = $1 WHERE row = ANY($2) \
-             RETURNING row, id, body, created_at, plan_attempts, plan_started_at, endpoint) \
+             AND state = 'pending' AND due_at <= $3 RETURNING row, id, body, created_at, plan_attempts, plan_started_at, endpoint) \
              SELECT d.id, d.body, d.created_at, d.plan_attempts, d.plan_started_at, {ENDPOINT_COLUMNS} \
              FROM leased d JOIN webhook_endpoints p ON p.row = d.endpoint ORDER BY array_position($2, d.row)"
         )))
         .bind(codec::micros(self.lease_until))
         .bind(rows)
+        .bind(codec::micros(self.now))
         .fetch_all(tx)
         .await?;
         leased.iter().map(due_delivery).collect()
@@ -196,10 +213,13 @@ pub(super) async fn record_attempt(store: &PostgresStore, attempt: &Attempt) -> 
         .execute(&mut *tx)
         .await?;
     }
-    // The endpoint may have been removed in the meantime, and the delivery with it.
+    // The endpoint may have been removed in the meantime, and the delivery with it. What has arrived by an attempt that
+    // overtook this one stays so.
     let endpoint: Option<Uuid> = sqlx::query_scalar(
-        "UPDATE webhook_deliveries SET state = $1, attempts = attempts + 1, plan_attempts = plan_attempts + 1, \
-         next_attempt_at = $2, due_at = $2, leased_until = NULL, last_attempt_at = $3, last_duration = $4, \
+        "UPDATE webhook_deliveries SET state = CASE WHEN state = 'delivered' THEN state ELSE $1 END, \
+         attempts = attempts + 1, plan_attempts = plan_attempts + 1, \
+         next_attempt_at = CASE WHEN state <> 'delivered' THEN $2 END, \
+         due_at = CASE WHEN state <> 'delivered' THEN $2 END, leased_until = NULL, last_attempt_at = $3, last_duration = $4, \
          last_status = $5, last_error = $6 WHERE id = $7 \
          RETURNING (SELECT p.id FROM webhook_endpoints p WHERE p.row = endpoint)",
     )

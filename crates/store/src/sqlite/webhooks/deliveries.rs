@@ -25,7 +25,7 @@ pub(super) async fn fan_out(store: &SqliteStore, fan_out: &FanOut) -> Result<boo
             .bind(codec::signed(fan_out.from))
             .execute(&mut *tx)
             .await?;
-    if moved.rows_affected() == 0 {
+    if moved.rows_affected() == 0 || is_divided(&mut tx, fan_out).await? {
         return Ok(false);
     }
     for message in &fan_out.messages {
@@ -41,6 +41,19 @@ pub(super) async fn fan_out(store: &SqliteStore, fan_out: &FanOut) -> Result<boo
     .await?;
     tx.commit().await?;
     Ok(true)
+}
+
+/// Tells whether an endpoint's events begin inside of the stretch. Read again, it ends there.
+async fn is_divided(tx: &mut SqliteConnection, fan_out: &FanOut) -> Result<bool, Fault> {
+    Ok(sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM webhook_starts s JOIN connections c ON c.row = s.connection \
+         WHERE c.id = ?1 AND s.sequence > ?2 AND s.sequence < ?3)",
+    )
+    .bind(*fan_out.connection.as_uuid())
+    .bind(codec::signed(fan_out.from))
+    .bind(codec::signed(fan_out.to))
+    .fetch_one(tx)
+    .await?)
 }
 
 /// Adds a delivery, unless its endpoint is gone or came after all that it tells of.
@@ -176,10 +189,13 @@ pub(super) async fn record_attempt(store: &SqliteStore, attempt: &Attempt) -> Re
     let (state, next) = after_attempt(attempt);
     let duration = i64::try_from(attempt.duration.as_micros()).unwrap_or(i64::MAX);
     let mut tx = store.write().await?;
-    // The endpoint may have been removed in the meantime, and the delivery with it.
+    // The endpoint may have been removed in the meantime, and the delivery with it. What has arrived by an attempt that
+    // overtook this one stays so.
     let endpoint: Option<Uuid> = sqlx::query_scalar(
-        "UPDATE webhook_deliveries SET state = ?1, attempts = attempts + 1, plan_attempts = plan_attempts + 1, \
-         next_attempt_at = ?2, due_at = ?2, leased_until = NULL, last_attempt_at = ?3, last_duration = ?4, \
+        "UPDATE webhook_deliveries SET state = CASE WHEN state = 'delivered' THEN state ELSE ?1 END, \
+         attempts = attempts + 1, plan_attempts = plan_attempts + 1, \
+         next_attempt_at = CASE WHEN state <> 'delivered' THEN ?2 END, \
+         due_at = CASE WHEN state <> 'delivered' THEN ?2 END, leased_until = NULL, last_attempt_at = ?3, last_duration = ?4, \
          last_status = ?5, last_error = ?6 WHERE id = ?7 \
          RETURNING (SELECT p.id FROM webhook_endpoints p WHERE p.row = endpoint)",
     )

@@ -6,13 +6,16 @@ use std::sync::Arc;
 use tempfile::tempdir;
 use uuid::Uuid;
 use wrenchtime_connector::ManualClock;
-use wrenchtime_model::ConnectionId;
-use wrenchtime_service::storage::{ChangesQuery, RecordReader};
+use wrenchtime_model::{ConnectionId, EventType};
+use wrenchtime_service::storage::{ChangesQuery, ConnectionStore, NewCredentials, RecordReader};
 use wrenchtime_store::{PostgresOptions, PostgresStore};
 use wrenchtime_sync::{Outcome, Storage};
 
 use super::PostgresFixture;
 use super::database::Database;
+use super::gate::race;
+use crate::connections::lifecycle;
+use crate::credentials::new_credentials;
 use crate::fixture::{Fixture, Lane, finish, noon};
 
 async fn open(database: &Database, directory: &Path) -> PostgresStore {
@@ -143,4 +146,55 @@ async fn a_backup_restored_under_a_running_process_is_noticed() {
         third,
         "it is drawn once"
     );
+}
+
+/// A process knows what it wrote, whichever way it did.
+#[tokio::test]
+async fn a_backup_of_before_other_credentials_is_noticed() {
+    let fixture = PostgresFixture::new().await;
+    let lane = Lane::begin(&fixture).await;
+    let first = epoch(&fixture.store, lane.id).await;
+    let before = lane.store.connection(lane.id).await.unwrap().unwrap();
+    let new = NewCredentials {
+        event: Some(lifecycle(EventType::ConnectionOnline)),
+        ..new_credentials(&before)
+    };
+    lane.store.replace_credentials(new).await.unwrap().unwrap();
+    fixture
+        .database
+        .run("DELETE FROM wrenchtime.events; UPDATE wrenchtime.connections SET last_sequence = 0")
+        .await;
+    fixture.database.hang_up().await;
+    assert_ne!(epoch(&fixture.store, lane.id).await, first);
+}
+
+#[tokio::test]
+async fn processes_that_notice_a_backup_at_once_draw_one_epoch() {
+    let fixture = PostgresFixture::new().await;
+    let lane = Lane::begin(&fixture).await;
+    lane.commit(vec![lane.document("1", "pump")]).await;
+    let first = epoch(&fixture.store, lane.id).await;
+    let (one, other) = (tempdir().unwrap(), tempdir().unwrap());
+    for directory in [one.path(), other.path()] {
+        epoch_at_start(&fixture.database, directory, lane.id).await;
+    }
+    fixture
+        .database
+        .run("DELETE FROM wrenchtime.events; UPDATE wrenchtime.connections SET last_sequence = 0")
+        .await;
+    let open = async |directory: &Path| {
+        let url = fixture.database.serializable();
+        let options = PostgresOptions::new(url, Arc::new(ManualClock::new(noon())));
+        PostgresStore::open(options.with_directory(directory)).await
+    };
+    let (a, b) = race(
+        &fixture.database,
+        "meta",
+        Box::pin(open(one.path())),
+        Box::pin(open(other.path())),
+    )
+    .await;
+    let drawn = epoch(&a.unwrap(), lane.id).await;
+    assert_ne!(drawn, first);
+    assert_eq!(epoch(&b.unwrap(), lane.id).await, drawn);
 }

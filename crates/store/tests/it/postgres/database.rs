@@ -3,7 +3,7 @@
 use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 use uuid::Uuid;
@@ -64,6 +64,21 @@ impl Database {
         let options = PgConnectOptions::from_str(&server()).unwrap();
         let url = change(options.database(&self.name)).to_url_lossy();
         SecretString::from(url.to_string())
+    }
+
+    /// Returns its address for programs of the server.
+    pub(crate) fn plain_url(&self) -> String {
+        let url = self.url();
+        let parts = url.expose_secret().split_once('?');
+        parts.map_or(url.expose_secret(), |(url, _)| url).to_owned()
+    }
+
+    /// Returns its address, where a transaction is serializable unless it is told otherwise.
+    pub(crate) fn serializable(&self) -> SecretString {
+        let url = self.plain_url();
+        SecretString::from(format!(
+            "{url}?options=-c%20default_transaction_isolation%3Dserializable"
+        ))
     }
 
     /// Runs statements in it, as no program of ours does.

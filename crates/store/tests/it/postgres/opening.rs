@@ -160,7 +160,15 @@ async fn a_user_who_may_not_make_tables_is_told_and_needs_no_more_than_the_schem
 #[tokio::test(flavor = "multi_thread")]
 async fn processes_that_start_at_once_make_one_format() {
     let database = Database::new().await;
-    let url = database.url().expose_secret().to_owned();
+    assert_one_format(&database, database.url()).await;
+    // However much of the past a transaction sees unless it is told otherwise.
+    let database = Database::new().await;
+    assert_one_format(&database, database.serializable()).await;
+}
+
+/// Opens a database many times at once.
+async fn assert_one_format(database: &Database, url: SecretString) {
+    let url = url.expose_secret().to_owned();
     let starts = (0..6).map(|_| {
         let url = url.clone();
         tokio::spawn(async move { open(url.into()).await.unwrap() })

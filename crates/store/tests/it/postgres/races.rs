@@ -1,8 +1,5 @@
 //! What holds when several processes are at one connection at once. Each store handle stands for a process.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use sqlx::Connection;
@@ -14,16 +11,7 @@ use wrenchtime_store::PostgresStore;
 use wrenchtime_sync::{Fence, Mode, Outcome, Storage, StorageError};
 
 use super::PostgresFixture;
-use crate::fixture::{
-    DocumentWriteExt, Fixture, Lane, document, finish, new_connection, new_run, page,
-};
-use crate::property::Client;
-
-/// Every commit that writes events waits up to this long before it ends, with all that it wrote not yet to be seen.
-const SLOW_COMMITS: &str = "CREATE FUNCTION wrenchtime.wait() RETURNS trigger LANGUAGE plpgsql \
-     AS 'BEGIN PERFORM pg_sleep(random() * 0.004); RETURN NULL; END'; \
-     CREATE CONSTRAINT TRIGGER wait AFTER INSERT ON wrenchtime.events DEFERRABLE INITIALLY DEFERRED \
-     FOR EACH ROW EXECUTE FUNCTION wrenchtime.wait()";
+use crate::fixture::{Fixture, Lane, document, finish, new_connection, new_run, page};
 
 #[tokio::test]
 async fn the_older_of_two_processes_is_refused() {
@@ -81,7 +69,9 @@ async fn no_page_of_an_older_runner_follows_one_of_a_newer() {
             written
         });
     }
-    let written: u32 = runners.join_all().await.into_iter().sum();
+    let mut written: u32 = runners.join_all().await.into_iter().sum();
+    // Nobody takes over from the last of them, nor from this one, however little the others came to do.
+    written += run_until_replaced(&stores[0], id).await;
     let query = ChangesQuery {
         connection: id,
         after: 0,
@@ -95,146 +85,8 @@ async fn no_page_of_an_older_runner_follows_one_of_a_newer() {
         .map(|(_, record)| record.unwrap().envelope.remote_id)
         .collect();
     assert_eq!(epochs.len(), usize::try_from(written).unwrap());
-    assert!(epochs.len() > 8, "somebody must have got somewhere");
+    assert!(epochs.len() >= 16, "two runners at least came to their end");
     assert!(epochs.is_sorted(), "{epochs:?}");
-}
-
-/// A client that follows the change feed.
-#[derive(Debug, Default)]
-struct Follower {
-    after: u64,
-    /// Records as the feed told of them last.
-    copy: BTreeMap<String, u64>,
-}
-
-impl Follower {
-    /// Reads one stretch. Says which sequence came where another should have stood.
-    async fn turn(&mut self, store: &PostgresStore, id: ConnectionId) -> Result<(), String> {
-        let query = ChangesQuery {
-            connection: id,
-            after: self.after,
-            limit: 7,
-            include_records: true,
-        };
-        let page = store.changes(&query).await.unwrap();
-        for (event, record) in page.entries {
-            if event.sequence != self.after + 1 {
-                return Err(format!("{} behind {}", event.sequence, self.after));
-            }
-            self.after = event.sequence;
-            if let Some(record) = record {
-                let envelope = record.envelope;
-                self.copy.insert(envelope.remote_id, envelope.sequence);
-            }
-        }
-        if !page.more && page.head != self.after {
-            return Err(format!(
-                "the end is {}, but {} was told",
-                self.after, page.head
-            ));
-        }
-        Ok(())
-    }
-}
-
-const WRITERS: u64 = 50;
-const PAGES: u64 = 4;
-const READERS: usize = 25;
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn fifty_readers_miss_nothing_of_fifty_writers() {
-    let fixture = Arc::new(PostgresFixture::new().await);
-    fixture.database.run(SLOW_COMMITS).await;
-    let lane = Lane::begin(&*fixture).await;
-    let (id, fence, run) = (lane.id, lane.fence, lane.run);
-    let stores = [fixture.beside(10).await, fixture.beside(10).await];
-    let is_writing = Arc::new(AtomicBool::new(true));
-    let mut readers = JoinSet::new();
-    for number in 0..READERS {
-        let store = stores[number % 2].clone();
-        let still = Arc::clone(&is_writing);
-        readers.spawn(async move {
-            let mut follower = Follower::default();
-            while still.load(Ordering::SeqCst) {
-                follower.turn(&store, id).await.unwrap();
-            }
-            while follower.after < WRITERS * PAGES * 2 {
-                follower.turn(&store, id).await.unwrap();
-            }
-        });
-        let store = stores[(number + 1) % 2].clone();
-        let still = Arc::clone(&is_writing);
-        readers.spawn(async move {
-            let lane = Lane::<PostgresFixture> {
-                store: &store,
-                id,
-                fence,
-                run,
-            };
-            let mut client = Client::new();
-            while still.load(Ordering::SeqCst) {
-                client.turn(&lane).await;
-            }
-            client.catch_up(&lane).await;
-        });
-    }
-    let mut writers = JoinSet::new();
-    for number in 0..WRITERS {
-        let store = stores[usize::try_from(number % 2).unwrap()].clone();
-        let clock = fixture.clock().clone();
-        writers.spawn(async move {
-            for turn in 0..PAGES {
-                // The clock stands, goes on and goes back.
-                clock.set(crate::fixture::second(
-                    [0, 3, 1, 2][usize::try_from(turn).unwrap()],
-                ));
-                let content = format!("{number} {turn}");
-                // Two records, one of which every writer changes.
-                let documents = [format!("{number}"), "all".to_owned()]
-                    .map(|key| document(id, &key, &content).seen_at(1));
-                store
-                    .commit(&fence, page(run, documents.into()))
-                    .await
-                    .unwrap();
-            }
-        });
-    }
-    writers.join_all().await;
-    is_writing.store(false, Ordering::SeqCst);
-    readers.join_all().await;
-    let records = lane.records(Resource::Asset).await;
-    assert_eq!(records.len() as u64, WRITERS + 1);
-}
-
-/// The same follower, where the sequence is drawn without the lock: it does notice.
-#[tokio::test]
-async fn a_sequence_drawn_without_the_lock_is_a_gap() {
-    let fixture = PostgresFixture::new().await;
-    let lane = Lane::begin(&fixture).await;
-    let draw = "UPDATE wrenchtime.connections SET last_sequence = last_sequence + 1, last_time = last_time + 1 \
-         RETURNING row, last_sequence, last_time";
-    let log = "INSERT INTO wrenchtime.events (connection, sequence, time, type, data) \
-         VALUES ($1, $2, $3, 'sync.failed', '{}')";
-    let mut writers = [
-        fixture.database.connect().await,
-        fixture.database.connect().await,
-    ];
-    let mut drawn = Vec::new();
-    for writer in &mut writers {
-        let place: (i64, i64, i64) = sqlx::query_as(draw).fetch_one(writer).await.unwrap();
-        drawn.push(place);
-    }
-    // The one who drew last is the first to commit.
-    let (row, sequence, time) = drawn[1];
-    sqlx::query(log)
-        .bind(row)
-        .bind(sequence)
-        .bind(time)
-        .execute(&mut writers[1])
-        .await
-        .unwrap();
-    let gap = Follower::default().turn(lane.store, lane.id).await;
-    assert_eq!(gap.unwrap_err(), "2 behind 0");
 }
 
 /// Polls a future for so long, then drops it. Timers of the runtime are too coarse for a round trip.
@@ -274,11 +126,17 @@ async fn what_nobody_waits_for_any_more_leaves_no_transaction_open() {
     let fixture = PostgresFixture::new().await;
     let lane = Lane::begin(&fixture).await;
     let mut watcher = fixture.database.connect().await;
-    for number in 0..150 {
-        let patience = Duration::from_micros(number * 40);
+    // Most of all at the beginning, where little has been said yet and nobody knows yet that it was.
+    for number in 0..300 {
+        let patience = Duration::from_micros(number % 100 * 10);
         let query = lane.query(Resource::Asset);
         give_up_after(patience, lane.store.list(&query)).await;
-        wait_until_none_is_open(&mut watcher, patience).await;
+        if number % 10 == 9 {
+            wait_until_none_is_open(&mut watcher, patience).await;
+        }
+    }
+    for number in 0..100 {
+        let patience = Duration::from_micros(number * 60);
         let pair = [format!("{number}"), format!("{number}b")];
         let page = lane.page(pair.map(|key| lane.document(&key, "x")).into());
         let committing = lane.store.commit(&lane.fence, page);
