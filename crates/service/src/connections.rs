@@ -124,7 +124,9 @@ impl Service {
             created_at: Timestamp::from(now),
             audit: core.audit(actor, "connection.created", Some(id), json!({})),
         };
-        let first = request.start_sync.then(|| SyncOrder::on_demand(Mode::Full));
+        let first = request
+            .start_sync
+            .then(|| SyncOrder::on_demand(Mode::Full, now));
         let service = self.clone();
         let written = async move {
             service.core.connections.create_connection(new).await?;

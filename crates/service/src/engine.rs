@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use wrenchtime_connector::{Clock, Connector, EntityName, ErrorKind, Mapper};
@@ -24,8 +25,8 @@ pub(crate) struct Job {
     pub(crate) mode: Mode,
     /// Only these entities; all without it.
     pub(crate) entities: Option<Vec<EntityName>>,
-    /// Also listings that are not due.
-    pub(crate) include_listings: bool,
+    /// When somebody asked for it. Then listings are read that are not due.
+    pub(crate) asked_at: Option<DateTime<Utc>>,
     /// Ends the run after the page that it is at.
     pub(crate) cancel: CancellationToken,
     /// Is cancelled by the run before it is stored as ended.
@@ -80,7 +81,8 @@ impl Syncs for EngineSyncs {
     async fn run(&self, job: Job) -> RunEnd {
         let mut request = RunRequest::new(job.connection, job.connector, job.mapper, job.mode);
         request.entities = job.entities;
-        request.include_listings = job.include_listings;
+        request.include_listings = job.asked_at.is_some();
+        request.asked_at = job.asked_at;
         request.cancel = job.cancel;
         request.ending = job.ending;
         request.progress = job.progress;

@@ -84,7 +84,7 @@ impl Service {
             });
         }
         self.runner.attach(id, None);
-        let order = SyncOrder::on_demand(request.mode);
+        let order = SyncOrder::on_demand(request.mode, self.core.clock.now());
         self.runner.request(id, order)
     }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use wrenchtime_connector::{Clock, Connector, EntityName, Error, Mapper, StreamName};
@@ -76,9 +77,11 @@ pub struct RunRequest {
     /// Only these entities and those that are [joined](wrenchtime_connector::EntityInfo::joins) into them, however
     /// far off: without a look at these nobody would know whether to believe the others. All entities without it.
     pub entities: Option<Vec<EntityName>>,
-    /// Listings are read although they are not due, by a run that begins now: one that was left is gone on with first, and what it
-    /// read before it was left is read once more by another.
+    /// Listings are read although they are not due.
     pub include_listings: bool,
+    /// When somebody asked for the run, if not by schedule. A run that was left and began before that is gone on with and ended first:
+    /// what it read is older than the question, so another one is made after it.
+    pub asked_at: Option<DateTime<Utc>>,
     /// The run's turn, where runs take turns. Without one it works as if it were alone.
     pub turn: Option<Turn>,
     /// Ends the run after the page that is being written. The next run goes on from there.
@@ -105,6 +108,7 @@ impl RunRequest {
             mode,
             entities: None,
             include_listings: false,
+            asked_at: None,
             turn: None,
             cancel: CancellationToken::new(),
             ending: CancellationToken::new(),
@@ -219,7 +223,8 @@ impl Engine {
             Ok(()) => task.read(plan).await,
             Err(stop) => Some(stop),
         };
-        if resumed && request.include_listings && halt.is_none() {
+        let is_of_before = resumed && request.asked_at.is_some_and(|at| at > start.run.started_at);
+        if is_of_before && halt.is_none() {
             return match task.finish(None).await {
                 Ok(_) | Err(RunError::Source { .. }) => Ok(Ended::OfBefore),
                 Err(error) => Err(error),

@@ -14,8 +14,8 @@ use super::SyncRequested;
 pub(crate) struct SyncOrder {
     /// How much it reads; by what the copy lacks when absent.
     pub(crate) mode: Option<Mode>,
-    /// Somebody waits for it: it includes listings that are not due.
-    pub(crate) on_demand: bool,
+    /// When somebody last asked for it, by our clock, and waits: it includes listings that are not due.
+    pub(crate) asked_at: Option<DateTime<Utc>>,
     /// Only what is due is read, where single resources have schedules of their own.
     pub(crate) due_only: bool,
     /// Somebody decided something that a run under way may have passed by.
@@ -23,10 +23,10 @@ pub(crate) struct SyncOrder {
 }
 
 impl SyncOrder {
-    pub(crate) fn on_demand(mode: Mode) -> Self {
+    pub(crate) fn on_demand(mode: Mode, now: DateTime<Utc>) -> Self {
         Self {
             mode: Some(mode),
-            on_demand: true,
+            asked_at: Some(now),
             due_only: false,
             decided: false,
         }
@@ -43,7 +43,7 @@ impl SyncOrder {
     pub(crate) fn scheduled() -> Self {
         Self {
             mode: None,
-            on_demand: false,
+            asked_at: None,
             due_only: false,
             decided: false,
         }
@@ -57,10 +57,16 @@ impl SyncOrder {
         }
     }
 
+    /// Tells whether somebody waits for it.
+    pub(crate) fn is_on_demand(self) -> bool {
+        self.asked_at.is_some()
+    }
+
     /// Tells whether a run made for this order does all that the other asks for.
     fn covers(self, other: Self) -> bool {
         let mode = self.mode == Some(Mode::Full) || other.mode != Some(Mode::Full);
-        let listings = self.on_demand || self.mode == Some(Mode::Full) || !other.on_demand;
+        let listings =
+            self.is_on_demand() || self.mode == Some(Mode::Full) || !other.is_on_demand();
         let all = !self.due_only || other.due_only;
         all && mode && listings && !other.decided
     }
@@ -74,7 +80,7 @@ impl SyncOrder {
             } else {
                 self.mode.or(other.mode)
             },
-            on_demand: self.on_demand || other.on_demand,
+            asked_at: self.asked_at.max(other.asked_at),
             due_only: self.due_only && other.due_only,
             decided: self.decided || other.decided,
         }
@@ -343,7 +349,7 @@ impl Slot {
     fn tell_urgency(&self, shared: &Shared) {
         let current = shared.current.as_ref().map(|current| current.order);
         let mut orders = current.into_iter().chain(shared.wanted);
-        self.urgency.set(orders.any(|order| order.on_demand));
+        self.urgency.set(orders.any(SyncOrder::is_on_demand));
     }
 
     fn shared(&self) -> MutexGuard<'_, Shared> {
@@ -358,6 +364,10 @@ mod tests {
 
     use super::*;
 
+    fn on_demand(mode: Mode) -> SyncOrder {
+        SyncOrder::on_demand(mode, DateTime::UNIX_EPOCH)
+    }
+
     impl Slot {
         fn begin_now(&self) -> Option<Begun> {
             let turn = Turns::new(1, 1).take(self.urgency()).now_or_never();
@@ -368,8 +378,8 @@ mod tests {
     #[test]
     fn a_run_is_joined_only_if_it_does_all_that_is_asked() {
         let scheduled = SyncOrder::scheduled();
-        let incremental = SyncOrder::on_demand(Mode::Incremental);
-        let full = SyncOrder::on_demand(Mode::Full);
+        let incremental = on_demand(Mode::Incremental);
+        let full = on_demand(Mode::Full);
         let all = [SyncOrder::due(), scheduled, incremental, full];
         for (at, bigger) in all.iter().enumerate() {
             for (below, smaller) in all.iter().enumerate() {
@@ -392,14 +402,14 @@ mod tests {
             let begun = slot.begin_now().unwrap();
             assert!(begun.order.decided && begun.order.covers(SyncOrder::scheduled()));
         }
-        let full = SyncOrder::on_demand(Mode::Full);
+        let full = on_demand(Mode::Full);
         assert!(full.with(SyncOrder::decided()).covers(full));
     }
 
     #[test]
     fn a_cancelled_run_is_not_joined() {
         let slot = Slot::new(CancellationToken::new());
-        let order = SyncOrder::on_demand(Mode::Full);
+        let order = on_demand(Mode::Full);
         assert_eq!(slot.request(order), SyncRequested::Queued);
         assert!(slot.begin_now().is_some());
         assert_eq!(slot.request(order), SyncRequested::Joined);
@@ -410,7 +420,7 @@ mod tests {
     #[test]
     fn a_run_that_reads_nothing_more_is_not_joined() {
         let slot = Slot::new(CancellationToken::new());
-        let order = SyncOrder::on_demand(Mode::Incremental);
+        let order = on_demand(Mode::Incremental);
         slot.request(order);
         let begun = slot.begin_now().unwrap();
         begun.ending.cancel();
@@ -422,7 +432,7 @@ mod tests {
     #[test]
     fn a_run_that_is_left_is_not_joined_and_all_that_it_does_is_wanted() {
         let slot = Slot::new(CancellationToken::new());
-        let order = SyncOrder::on_demand(Mode::Full);
+        let order = on_demand(Mode::Full);
         slot.request(order);
         let left = slot.begin_now().unwrap();
         slot.renew(false);
@@ -435,7 +445,7 @@ mod tests {
     #[test]
     fn what_a_run_was_for_that_the_store_failed_is_part_of_the_next() {
         let slot = Slot::new(CancellationToken::new());
-        let order = SyncOrder::on_demand(Mode::Full);
+        let order = on_demand(Mode::Full);
         let fail = |order| {
             slot.request(order);
             slot.leave_over(&slot.begin_now().unwrap());
@@ -475,10 +485,7 @@ mod tests {
     #[test]
     fn a_pause_keeps_what_was_under_way_and_what_was_wanted() {
         let slot = Slot::new(CancellationToken::new());
-        let (incremental, full) = (
-            SyncOrder::on_demand(Mode::Incremental),
-            SyncOrder::on_demand(Mode::Full),
-        );
+        let (incremental, full) = (on_demand(Mode::Incremental), on_demand(Mode::Full));
         slot.request(incremental);
         let left = slot.begin_now().unwrap();
         assert_eq!(slot.request(full), SyncRequested::Queued);
@@ -520,7 +527,7 @@ mod tests {
         slot.begin_now().unwrap();
         slot.set_read(Mode::Full, false);
         assert!(!urgency.is_urgent());
-        let order = SyncOrder::on_demand(Mode::Incremental);
+        let order = on_demand(Mode::Incremental);
         assert_eq!(slot.request(order), SyncRequested::Joined);
         assert!(urgency.is_urgent());
         slot.end();

@@ -232,7 +232,7 @@ impl Runner {
             connector,
             mapper,
             mode,
-            include_listings: begun.order.on_demand,
+            asked_at: begun.order.asked_at,
             cancel: begun.cancel.clone(),
             ending: begun.ending.clone(),
             progress: begun.progress.clone(),

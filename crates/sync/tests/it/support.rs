@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use serde_json::json;
 use serde_json::value::to_raw_value;
 use wrenchtime_connector::{
-    Connector, Document, ManualClock, MapError, Mapped, Mapper, Precision, Yields,
+    Clock, Connector, Document, ManualClock, MapError, Mapped, Mapper, Precision, Yields,
 };
 use wrenchtime_model::{
     ConnectionId, EventBody, EventType, IdentityClass, RecordChange, RecordId, Resource,
@@ -130,6 +130,7 @@ impl World {
     pub(crate) async fn run_all(&self) -> Result<RunReport, RunError> {
         let mut request = self.request(Mode::Incremental);
         request.include_listings = true;
+        request.asked_at = Some(self.clock.now());
         self.send(request).await
     }
 
