@@ -48,7 +48,7 @@ fn measure_system(system: &SystemName, standings: &[Standing], now: DateTime<Utc
             .set(number(connections));
     }
     let read = || standings.iter().filter(|standing| standing.state.runs());
-    let oldest = read().map(|standing| standing.waiting_since).min();
+    let oldest = read().filter_map(|standing| standing.waiting_since).min();
     gauge!("wrenchtime_sync_lag_seconds", "system" => system.to_string()).set(age(oldest, now));
     let quarantined: u64 = standings
         .iter()

@@ -203,6 +203,12 @@ impl Runner {
         slot.live()
     }
 
+    /// Tells whether a run is wanted that has not begun.
+    pub(crate) fn is_queued(&self, id: ConnectionId) -> bool {
+        let slot = self.slots().get(&id).cloned();
+        slot.is_some_and(|slot| slot.is_queued())
+    }
+
     pub(crate) fn waiting(&self) -> usize {
         self.turns.waiting()
     }

@@ -323,8 +323,8 @@ pub struct Standing {
     pub state: State,
     /// How many they are. At least one.
     pub connections: u64,
-    /// The longest ago that one of them had a run that was complete or partial, or was made where it never had one.
-    pub waiting_since: DateTime<Utc>,
+    /// The longest ago that one of those with a schedule had a run that was complete or partial, or was made where it never had one.
+    pub waiting_since: Option<DateTime<Utc>>,
     /// How many of their rows cannot be mapped now.
     pub quarantined: u64,
 }

@@ -28,6 +28,8 @@ pub struct Status {
     pub last_run: Option<RunState>,
     /// When the last run ended that was complete or partial.
     pub last_success_at: Option<DateTime<Utc>>,
+    /// A run is wanted and has not begun: it waits for its turn, for another to end, or for the end of a pause.
+    pub queued: bool,
     /// When the next run begins by itself.
     pub next_sync_at: Option<DateTime<Utc>>,
 }
@@ -155,6 +157,7 @@ impl Service {
             syncing,
             last_run,
             last_success_at: snapshot.last_success_at,
+            queued: self.runner.is_queued(id),
             next_sync_at: self.runner.next_at(id),
         })
     }

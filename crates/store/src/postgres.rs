@@ -60,7 +60,7 @@ pub struct PostgresOptions {
     pub readers: u32,
     /// How many connections write; 8 by default.
     pub writers: u32,
-    /// How long a call waits for a free or new connection; 30 s by default.
+    /// How long a call waits for a free or new connection; 10 s by default.
     pub acquire_timeout: Duration,
     /// How long a statement may take, waiting for locks included; 5 minutes by default.
     pub statement_timeout: Duration,
@@ -75,7 +75,7 @@ impl PostgresOptions {
             directory: None,
             readers: 8,
             writers: 8,
-            acquire_timeout: Duration::from_secs(30),
+            acquire_timeout: Duration::from_secs(10),
             statement_timeout: Duration::from_secs(300),
         }
     }

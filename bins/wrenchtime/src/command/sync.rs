@@ -103,6 +103,9 @@ pub(crate) async fn watch_if_read(
     }
 }
 
+/// How many answers in a row must show that no run is to come before that is believed.
+const PATIENCE: u32 = 10;
+
 /// Shows how far the connection's newest run is until it ends, and fails when it failed.
 pub(crate) async fn watch(
     setting: &Setting,
@@ -112,6 +115,7 @@ pub(crate) async fn watch(
 ) -> Result<()> {
     let line = progress_line();
     let path = format!("/v1/connections/{connection}/syncs?limit=1");
+    let mut nothing_to_come = 0;
     let run = loop {
         let runs = session.client.get(&path).await?;
         let run = runs["data"][0].clone();
@@ -133,6 +137,12 @@ pub(crate) async fn watch(
         {
             let reason = status["reason"].as_str().unwrap_or("no reason is known");
             bail!("the connection is {state}: {}", plain(reason));
+        }
+        // More than once, for a run may begin, and end, between two questions.
+        let comes = is_new || status["queued"] == true || !status["syncing"].is_null();
+        nothing_to_come = if comes { 0 } else { nothing_to_come + 1 };
+        if nothing_to_come > PATIENCE {
+            bail!("the sync was cancelled before it began");
         }
         SystemClock.sleep(Duration::from_millis(200)).await;
     };

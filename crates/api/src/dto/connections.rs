@@ -127,6 +127,8 @@ pub(crate) struct StatusBody {
     syncing: Option<RunBody>,
     /// The run before, or the last one.
     last_run: Option<RunBody>,
+    /// A run is wanted and has not begun: it waits for its turn, for another to end, or for the end of a pause.
+    queued: bool,
     /// When the last run ended that was complete or partial, by Wrenchtime's clock.
     last_success_at: Option<Timestamp>,
     /// When the next run begins by itself, by Wrenchtime's clock.
@@ -144,6 +146,7 @@ impl From<Status> for StatusBody {
             state_since: status.connection.state_since.into(),
             stale_since: stamp(status.stale_since()),
             reason: status.connection.reason,
+            queued: status.queued,
             syncing: status.syncing.map(RunBody::from),
             last_run: status.last_run.map(RunBody::from),
             last_success_at: stamp(status.last_success_at),

@@ -230,6 +230,13 @@ impl Slot {
         self.shared().keep(order);
     }
 
+    /// Tells whether a run is wanted, now or later.
+    pub(super) fn is_queued(&self) -> bool {
+        let shared = self.shared();
+        let orders = [&shared.wanted, &shared.left_over, &shared.set_aside];
+        orders.into_iter().any(Option::is_some)
+    }
+
     pub(super) fn is_wanted(&self) -> bool {
         self.shared().wanted.is_some()
     }

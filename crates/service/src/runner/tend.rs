@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 use wrenchtime_connector::{Connector, EntityName};
 use wrenchtime_model::ConnectionId;
 use wrenchtime_sync::{Mode, Turn};
@@ -18,6 +18,9 @@ use crate::engine::{Job, RunEnd};
 use crate::error::chain;
 use crate::storage::{SealedSettings, StoredConnection};
 use crate::{Error, Result, State, Trigger};
+
+/// Half of how long another process that took a connection over may do nothing, where its schedule is shorter.
+const SHORTEST_STAND_BY: Duration = Duration::from_secs(5 * 60);
 
 /// What the task remembers between runs.
 #[derive(Default)]
@@ -53,8 +56,11 @@ impl Runner {
             };
             let end = self.run_once(id, slot, &mut memory, turn).await;
             if end == RunEnd::Lost {
-                info!(connection = %id, "the connection is not run here any more");
-                return;
+                warn!(connection = %id, "another process runs this connection now: this one stands by");
+                if !self.stand_by(id, slot, &mut memory).await {
+                    return;
+                }
+                continue;
             }
             self.settle(id, &mut memory, &end).await;
             self.tell_of_events();
@@ -67,6 +73,54 @@ impl Runner {
         Ok(runs.first().map_or((None, false), |run| {
             (Some(run.started_at), run.finished.is_none())
         }))
+    }
+
+    /// Leaves a connection to the process that took it over, until a run is asked for here, or that one does nothing for
+    /// longer than it should. False when the task is to end.
+    async fn stand_by(&self, id: ConnectionId, slot: &Slot, memory: &mut Memory) -> bool {
+        let mut seen = None;
+        let mut since = self.core.clock.now();
+        loop {
+            let patience = match self.core.connection(id).await {
+                Ok(connection) if connection.state == State::Disconnected => return false,
+                Ok(connection) => {
+                    connection
+                        .schedule
+                        .unwrap_or_default()
+                        .max(SHORTEST_STAND_BY)
+                        * 2
+                }
+                Err(Error::NoConnection(_)) => return false,
+                Err(_) => SHORTEST_STAND_BY,
+            };
+            let left = since + patience - self.core.clock.now();
+            tokio::select! {
+                biased;
+                () = slot.stop.cancelled() => return false,
+                () = slot.wake.notified() => {}
+                () = self.core.clock.sleep(left.to_std().unwrap_or_default()) => {}
+            }
+            if slot.is_wanted() {
+                return true;
+            }
+            // A store that does not answer says nothing of the other process.
+            let Ok(runs) = self.core.connections.runs(id, None, 1).await else {
+                continue;
+            };
+            let newest = runs.into_iter().next();
+            let now = self.core.clock.now();
+            if newest != seen {
+                (seen, since) = (newest, now);
+            } else if now >= since + patience {
+                warn!(connection = %id, "the other process does nothing any more: the connection is run here again");
+                memory.past = Past::default();
+                memory.past.last_start = newest.as_ref().map(|run| run.started_at);
+                if newest.is_some_and(|run| run.finished.is_none()) {
+                    slot.request(SyncOrder::scheduled());
+                }
+                return true;
+            }
+        }
     }
 
     /// Waits until a run is wanted, which stays in the slot; false when the task is to end.

@@ -11,6 +11,7 @@ mod races;
 mod reauthorizing;
 mod retrying;
 mod scheduling;
+mod standing_by;
 mod states;
 mod stepped;
 mod store_failures;

@@ -132,7 +132,8 @@ pub(super) async fn list(
 
 pub(super) async fn standings(store: &SqliteStore) -> Result<Vec<Standing>, Fault> {
     let rows = sqlx::query(
-        "SELECT d.system, d.state, count(*), min(coalesce(c.succeeded_at, d.created_at)), \
+        "SELECT d.system, d.state, count(*), \
+           min(CASE WHEN d.schedule IS NOT NULL THEN coalesce(c.succeeded_at, d.created_at) END), \
            sum((SELECT count(*) FROM documents q WHERE q.connection = c.row AND q.quarantine_reason IS NOT NULL \
              AND q.gone = 0)) \
          FROM connections c JOIN connection_details d ON d.connection = c.row GROUP BY d.system, d.state \
@@ -149,7 +150,10 @@ fn standing_of(row: &SqliteRow) -> Result<Standing, Fault> {
         system: SystemName::new(row.try_get::<String, _>(0)?),
         state: codec::from_name(&state)?,
         connections: codec::unsigned(row.try_get(2)?)?,
-        waiting_since: codec::instant(row.try_get(3)?)?,
+        waiting_since: row
+            .try_get::<Option<i64>, _>(3)?
+            .map(codec::instant)
+            .transpose()?,
         quarantined: codec::unsigned(row.try_get(4)?)?,
     })
 }
