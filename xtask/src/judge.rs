@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
+use wrenchtime_cluster::Cluster;
 
 use crate::oracle;
-use crate::postgres::Cluster;
 use crate::process::{binary, cargo, output, root, run};
 
 /// What Python must be able to import, and how it is installed in the version that judges.

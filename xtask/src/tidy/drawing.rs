@@ -45,6 +45,7 @@ const DRAWING: &[(&str, &str)] = &[
     ("embed-sync", "mapping"),
     ("embed-sync", "sync"),
     ("tests", "wrenchtime"),
+    ("xtask", "cluster"),
     ("oracle", "store"),
     ("oracle", "transport"),
 ];
