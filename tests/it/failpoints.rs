@@ -32,6 +32,12 @@ const ROUNDS: usize = 60;
 const CHANGES: u64 = 3;
 /// So many deaths fall into the transactions of the first sync, where all that is written is new.
 const IN_THE_FIRST_SYNC: usize = 4;
+/// Where a message is under way.
+const DELIVERIES: [Point; 3] = [
+    Point::DeliveryWritten,
+    Point::DeliveryBefore,
+    Point::DeliveryAnswered,
+];
 /// As a process ends that aborts.
 const ABORTED: i32 = 6;
 
@@ -163,12 +169,7 @@ impl Story {
 
     /// Has a service do all that is to do before it may die at a point. Tells whether it lived through it.
     async fn live(&self, api: &Api, point: Point) -> bool {
-        let delivers = [
-            Point::DeliveryBefore,
-            Point::DeliveryAnswered,
-            Point::DeliveryWritten,
-        ];
-        self.sync(api).await && (!delivers.contains(&point) || delivered(api).await.is_some())
+        self.sync(api).await && (!DELIVERIES.contains(&point) || delivered(api).await.is_some())
     }
 
     /// Deals what the first sync dies at, and then the whole deck before any point comes again.
@@ -178,10 +179,25 @@ impl Story {
             return Point::CommitInside;
         }
         if self.deck.is_empty() {
-            self.deck = Point::ALL.to_vec();
+            self.deck = self.shuffled();
         }
-        let at = self.draw.below(self.deck.len());
-        self.deck.swap_remove(at)
+        self.deck.pop().unwrap()
+    }
+
+    /// Returns every point, those of deliveries far from each other: what one of them leaves has to be waited for.
+    fn shuffled(&mut self) -> Vec<Point> {
+        let all = Point::ALL.iter().copied();
+        let mut others: Vec<Point> = all.filter(|point| !DELIVERIES.contains(point)).collect();
+        let gap = others.len() / DELIVERIES.len();
+        let mut deck = Vec::new();
+        for delivery in DELIVERIES {
+            deck.push(delivery);
+            for _ in 0..gap {
+                deck.push(others.swap_remove(self.draw.below(others.len())));
+            }
+        }
+        deck.append(&mut others);
+        deck
     }
 
     /// Changes the sources, and has the unbroken service see it.
