@@ -53,6 +53,8 @@ async fn mistakes_in_the_environment_are_refused_with_their_variable() {
         ("WRENCHTIME_LISTEN", "8321", "127.0.0.1:8321"),
         ("WRENCHTIME_LOG", "warning", "\"warning\" is no level"),
         ("WRENCHTIME_LOG", "", "a level is missing"),
+        ("WRENCHTIME_FAILPOINT", "commit-insight:1", "commit-inside"),
+        ("WRENCHTIME_FAILPOINT", "commit-inside", "name:N"),
         ("WRENCHTIME_LOG_FORMAT", "JSON", "text or json"),
         ("WRENCHTIME_MASTER_KEY", "", "64 hexadecimal digits"),
         ("WRENCHTIME_ALLOW", "fd00:ec2::254", "metadata service"),

@@ -162,7 +162,7 @@ fn work_order_pages(tenant: &CorrigoSandbox) -> usize {
 }
 
 #[track_caller]
-fn assert_same(found: &Records, wanted: &Records) {
+pub(crate) fn assert_same(found: &Records, wanted: &Records) {
     assert_eq!(
         found.keys().collect::<Vec<_>>(),
         wanted.keys().collect::<Vec<_>>()

@@ -1,6 +1,7 @@
 //! The built service from outside: its processes, its command line, its API, against simulated systems.
 //!
-//! `E2E_WORK_ORDERS` (10,000), `E2E_KILLS` (5) and `E2E_ROUNDS` (15) choose how long the long tests take.
+//! `E2E_WORK_ORDERS` (10,000), `E2E_KILLS` (5), `E2E_POINT_KILLS` (20), `E2E_ROUNDS` (15) and
+//! `E2E_OUTAGE_SECONDS` (8) choose how long the long tests take.
 
 #![expect(
     clippy::unwrap_used,
@@ -11,6 +12,7 @@
 mod command_line;
 mod configuration;
 mod demo;
+mod failpoints;
 mod following;
 mod killing;
 mod lists;

@@ -1,7 +1,10 @@
 //! The same on PostgreSQL, and what only a server of its own can do wrong.
 
+#[cfg(target_os = "linux")]
+mod outage;
+
 use crate::support::Home;
-use crate::{command_line, following, killing, stopping};
+use crate::{command_line, failpoints, following, killing, stopping};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_first_sync_that_is_killed_again_and_again_ends_as_an_unbroken_one() {
@@ -11,6 +14,11 @@ async fn a_first_sync_that_is_killed_again_and_again_ends_as_an_unbroken_one() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn later_syncs_that_are_killed_lose_nothing() {
     killing::kill_later_syncs(Home::on_postgres().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_point_it_dies_at_nothing_is_lost_and_nothing_doubled() {
+    failpoints::die_at_points(Home::on_postgres().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,15 +2,19 @@
 
 mod api;
 mod database;
+mod ended;
 mod process;
+mod recorder;
 mod sources;
 mod wait;
 
 pub(crate) use api::{Api, Connection, Records};
 pub(crate) use database::Database;
-pub(crate) use process::{Ended, Home, Invocation, Server};
-pub(crate) use sources::{corrigo, corrigo_settings, exports};
-pub(crate) use wait::{until, until_within};
+pub(crate) use ended::Ended;
+pub(crate) use process::{Home, Invocation, Server};
+pub(crate) use recorder::Recorder;
+pub(crate) use sources::{Exports, corrigo, corrigo_settings, exports};
+pub(crate) use wait::{pause, until, until_within};
 
 /// What the simulated tenant's connector reads.
 pub(crate) const TENANT_RESOURCES: [&str; 5] =

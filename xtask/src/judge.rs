@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
+use wrenchtime_cluster::Cluster;
 
 use crate::oracle;
-use crate::postgres::Cluster;
-use crate::process::{binary, cargo, output, root, run};
+use crate::process::{FAILPOINTS, binary, build_service, cargo, output, root, run};
 
 /// What Python must be able to import, and how it is installed in the version that judges.
 const PYTHON: &[(&str, &str)] = &[
@@ -20,6 +20,11 @@ const ON_POSTGRES: &[&str] = &["wrenchtime-store", "wrenchtime-tests"];
 
 /// Runs every judge against the built service.
 pub(crate) fn run_judges() -> Result<()> {
+    run_with(&[])
+}
+
+/// The same with other counts, given as environment variables that tests read.
+pub(crate) fn run_with(counts: &[(&str, &str)]) -> Result<()> {
     for (modules, requirement) in PYTHON {
         let import = format!("import {modules}");
         output(Command::new("python3").args(["-c", &import])).with_context(|| {
@@ -28,8 +33,8 @@ pub(crate) fn run_judges() -> Result<()> {
     }
     // First of all: what is missing is told before anything long is run.
     let cluster = Cluster::start()?;
-    run(cargo().args(["build", "--locked", "--package", "wrenchtime"]))?;
-    run_on(&cluster)?;
+    build_service()?;
+    run_on(&cluster, counts)?;
     oracle::run_on(&cluster)?;
     drop(cluster);
     let service = binary("debug")?;
@@ -45,12 +50,13 @@ pub(crate) fn run_judges() -> Result<()> {
 }
 
 /// Runs what the tests have to say about a server of PostgreSQL.
-fn run_on(cluster: &Cluster) -> Result<()> {
+fn run_on(cluster: &Cluster, counts: &[(&str, &str)]) -> Result<()> {
     for package in ON_POSTGRES {
         run(cargo()
             .args(["test", "--locked", "--package", package])
-            .args(["--features", "test-postgres", "--test", "it"])
-            .args(["--", "postgres::"])
+            .args(["--features", "test-postgres", "--features", FAILPOINTS])
+            .args(["--test", "it", "--", "postgres::"])
+            .envs(counts.iter().copied())
             .env("WRENCHTIME_TEST_POSTGRES", cluster.url()))?;
     }
     Ok(())

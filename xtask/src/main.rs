@@ -11,7 +11,6 @@ mod deep;
 mod judge;
 mod lint;
 mod oracle;
-mod postgres;
 mod process;
 mod test;
 mod tidy;

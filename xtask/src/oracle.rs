@@ -3,8 +3,8 @@
 use std::process::Command;
 
 use anyhow::Result;
+use wrenchtime_cluster::Cluster;
 
-use crate::postgres::Cluster;
 use crate::process::{cargo, run};
 
 /// How many seeds are lived through on each store before something is called done.

@@ -46,6 +46,16 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
     String::from_utf8(output.stdout).with_context(|| format!("read what {shown} printed"))
 }
 
+/// What every build for tests has, so that they share one: tests can have the service die at a named point.
+pub(crate) const FAILPOINTS: &str = "wrenchtime-failpoint/failpoints";
+
+/// Builds the service that end-to-end tests and judges start.
+pub(crate) fn build_service() -> Result<()> {
+    run(cargo()
+        .args(["build", "--locked", "--package", "wrenchtime"])
+        .args(["--features", FAILPOINTS]))
+}
+
 /// Returns the path of the built service.
 pub(crate) fn binary(profile: &str) -> Result<PathBuf> {
     let metadata = output(cargo().args(["metadata", "--format-version=1", "--no-deps"]))?;

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::process;
+use crate::process::{self, FAILPOINTS, build_service};
 
 /// Builds the service, which end-to-end tests start, then runs all tests. Further words go to `cargo test`.
 pub(crate) fn run(words: &[String]) -> Result<()> {
@@ -11,10 +11,11 @@ pub(crate) fn run(words: &[String]) -> Result<()> {
 
 /// The same with other counts, given as environment variables that tests read.
 pub(crate) fn run_with(words: &[String], counts: &[(&str, &str)]) -> Result<()> {
-    process::run(process::cargo().args(["build", "--locked", "--package", "wrenchtime"]))?;
+    build_service()?;
     let mut tests = process::cargo();
     tests
         .args(["test", "--locked", "--workspace", "--no-fail-fast"])
+        .args(["--features", FAILPOINTS])
         .args(words);
     tests.envs(counts.iter().copied());
     process::run(&mut tests)

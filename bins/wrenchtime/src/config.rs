@@ -25,6 +25,9 @@ const PREFIX: &str = "WRENCHTIME_";
 /// Values of connectors' settings in the environment begin with it; they are no configuration.
 pub(crate) const SETTING_PREFIX: &str = "WRENCHTIME_SETTING_";
 
+/// Names where a test has the process die. Nobody knows it but the build for tests.
+pub(crate) const FAILPOINT: &str = "WRENCHTIME_FAILPOINT";
+
 /// One layer of configuration; what it leaves out, the layer below says.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -101,7 +104,8 @@ impl Layer {
             let Some(field) = name.strip_prefix(PREFIX) else {
                 continue;
             };
-            if name.starts_with(SETTING_PREFIX) || field == "CONFIG" {
+            let is_for_tests = wrenchtime_failpoint::ENABLED && name == FAILPOINT;
+            if name.starts_with(SETTING_PREFIX) || field == "CONFIG" || is_for_tests {
                 continue;
             }
             layer

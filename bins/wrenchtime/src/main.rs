@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 use secrecy::SecretString;
 use tracing_subscriber::Layer as _;
@@ -113,6 +113,7 @@ fn run(arguments: Arguments) -> Result<()> {
         ..Layer::default()
     };
     let config = Layer::load(global.config.as_deref(), &environment, flags)?;
+    arm(&environment)?;
     start_logging(&config, matches!(command, Command::Serve { .. }));
     wrenchtime_egress::install_tls_provider();
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -126,6 +127,15 @@ fn run(arguments: Arguments) -> Result<()> {
             json: global.json,
         },
     ))
+}
+
+/// Has this process die where the environment says, in a build for tests.
+fn arm(environment: &BTreeMap<String, String>) -> Result<()> {
+    let name = config::FAILPOINT;
+    // In any other build the configuration has refused it.
+    environment.get(name).map_or(Ok(()), |text| {
+        wrenchtime_failpoint::arm(text).with_context(|| format!("the environment variable {name}"))
+    })
 }
 
 /// What every command works with.

@@ -18,7 +18,7 @@ use crate::engine::{EngineSyncs, Syncs};
 use crate::error::chain;
 use crate::mappers;
 use crate::runner::Runner;
-use crate::storage::{AuditEntry, ConnectionStore, RecordReader};
+use crate::storage::{AuditEntry, ConnectionStore, RecordReader, StorageError};
 use crate::vault::{MasterKey, Vault};
 use crate::{Error, Result};
 
@@ -85,6 +85,9 @@ impl Default for Options {
         }
     }
 }
+
+/// Who asks whether the service is ready does not wait for long.
+const READY_WITHIN: Duration = Duration::from_secs(5);
 
 /// Connections, their life-cycle, their runs and their secrets. Clones are one service.
 #[derive(Clone)]
@@ -165,12 +168,13 @@ impl Service {
         &self.core.clock
     }
 
-    /// Tells whether the store answers and can be written.
+    /// Tells whether the store answers within 5 seconds and can be written.
     ///
     /// # Errors
     /// When it does not, or cannot.
     pub async fn ready(&self) -> Result<()> {
-        let answer = self.core.connections.ready().await;
+        let asked = tokio::time::timeout(READY_WITHIN, self.core.connections.ready()).await;
+        let answer = asked.unwrap_or_else(|late| Err(StorageError::Unavailable(Box::new(late))));
         // Asked again and again, so only a change is told.
         let was_unready = self.core.unready.swap(answer.is_err(), Ordering::Relaxed);
         match &answer {

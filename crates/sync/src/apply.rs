@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use wrenchtime_connector::{Document, EntityInfo, Error, ErrorKind, SortKey, content_hash};
+use wrenchtime_failpoint::{self as failpoint, Point};
 use wrenchtime_model::Resource;
 
 use crate::coverage::Coverage;
@@ -78,10 +79,14 @@ impl Task<'_> {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Stop> {
-        if self.engine.options.maps_in_place {
-            return Ok(work());
-        }
-        tokio::task::spawn_blocking(work).await.map_err(broke_off)
+        failpoint::pass(Point::MapBefore);
+        let done = if self.engine.options.maps_in_place {
+            work()
+        } else {
+            tokio::task::spawn_blocking(work).await.map_err(broke_off)?
+        };
+        failpoint::pass(Point::MapAfter);
+        Ok(done)
     }
 
     fn judge(&self, covered: Option<Coverage>) -> Judge {

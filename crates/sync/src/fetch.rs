@@ -7,6 +7,7 @@ use std::time::Duration;
 use wrenchtime_connector::{
     Document, EntityInfo, Error, ErrorKind, Page, PageRequest, RemoteKey, Retry, RowIssue,
 };
+use wrenchtime_failpoint::{self as failpoint, Point};
 
 use crate::admission::Admission;
 use crate::flight;
@@ -167,11 +168,13 @@ impl Task<'_> {
         let mut failed = 0;
         loop {
             let observation = self.observe();
+            failpoint::pass(Point::FetchBefore);
             let answer = tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return Err(Stop::Cancelled),
                 answer = call() => answer,
             };
+            failpoint::pass(Point::FetchAfter);
             let error = match answer {
                 Ok(what) => {
                     return Ok(Observed {

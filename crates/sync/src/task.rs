@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use wrenchtime_connector::{
     Context, EntityInfo, Error, ErrorKind, RemoteKey, RowIssue, SortKey, StreamInfo, StreamName,
 };
+use wrenchtime_failpoint::{self as failpoint, Point};
 use wrenchtime_model::RunId;
 
 use crate::admission::Admission;
@@ -280,7 +281,9 @@ impl<'a> Task<'a> {
             initial: self.initial,
             progress: ledger.progress.clone(),
         };
+        failpoint::pass(Point::CommitBefore);
         let outcome = self.engine.storage.commit(&self.fence, commit).await?;
+        failpoint::pass(Point::CommitAfter);
         self.measure_records(&outcome);
         ledger.add_outcome(&outcome);
         drop(ledger);

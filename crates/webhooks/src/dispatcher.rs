@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 use wrenchtime_clock::Clock;
 use wrenchtime_egress::Policy;
+use wrenchtime_failpoint::{self as failpoint, Point};
 use wrenchtime_model::ConnectionId;
 
 use crate::attempt::{Post, Posted, Poster};
@@ -256,7 +257,9 @@ impl Dispatcher {
             to,
             messages: all,
         };
+        failpoint::pass(Point::FanOutBefore);
         let moved = self.parts.deliveries.fan_out(fan_out).await?;
+        failpoint::pass(Point::FanOutAfter);
         debug!(%connection, from, to, messages = count, moved, "events fanned out");
         Ok(if moved { count } else { 0 })
     }
@@ -267,6 +270,7 @@ impl Dispatcher {
 
     async fn attempt(&self, due: DueDelivery) -> Result<AttemptOutcome, StoreError> {
         let at = self.parts.clock.now();
+        failpoint::pass(Point::DeliveryBefore);
         let posted = match self.key(&due.endpoint) {
             Ok(key) => {
                 let post = Post {
@@ -287,6 +291,7 @@ impl Dispatcher {
                 }
             }
         };
+        failpoint::pass(Point::DeliveryAnswered);
         let now = self.parts.clock.now();
         let standing = Standing {
             started_at: due.plan_started_at,
@@ -312,6 +317,7 @@ impl Dispatcher {
             outcome: outcome.clone(),
         };
         self.parts.deliveries.record_attempt(attempt).await?;
+        failpoint::pass(Point::DeliveryWritten);
         Ok(outcome)
     }
 

@@ -36,7 +36,8 @@ impl Api {
         drop(rustls::crypto::ring::default_provider().install_default());
         let http = reqwest::Client::builder()
             .no_proxy()
-            .timeout(Duration::from_secs(60))
+            // Longer than the service takes for an answer, whatever happens to it.
+            .timeout(Duration::from_secs(90))
             .build()
             .unwrap();
         Self {
@@ -65,23 +66,31 @@ impl Api {
         path: &str,
         body: Option<&Value>,
     ) -> (StatusCode, Value) {
+        let answered = self.try_call(method, path, body).await;
+        answered.unwrap_or_else(|error| panic!("{}{path}: {error}", self.url))
+    }
+
+    /// Calls a service that may be dead, or die.
+    pub(crate) async fn try_call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> reqwest::Result<(StatusCode, Value)> {
         let url = format!("{}{path}", self.url);
         let mut request = self.http.request(method, &url).bearer_auth(&self.key);
         if let Some(body) = body {
             request = request.json(body);
         }
-        let reply = request
-            .send()
-            .await
-            .unwrap_or_else(|error| panic!("{url}: {error}"));
+        let reply = request.send().await?;
         let status = reply.status();
-        let text = reply.text().await.unwrap();
+        let text = reply.text().await?;
         let value = if text.is_empty() {
             Value::Null
         } else {
             serde_json::from_str(&text).unwrap_or_else(|error| panic!("{url}: {error}: {text}"))
         };
-        (status, value)
+        Ok((status, value))
     }
 
     /// Returns an answer that is no JSON.
@@ -103,6 +112,21 @@ impl Api {
         value
     }
 
+    /// Gets from a service that may die; nothing when it has.
+    pub(crate) async fn try_get(&self, path: &str) -> Option<Value> {
+        let (status, value) = self.try_call(Method::GET, path, None).await.ok()?;
+        assert!(status.is_success(), "GET {path}: {status} {value}");
+        Some(value)
+    }
+
+    /// Posts to a service that may die; nothing when it has.
+    pub(crate) async fn try_post(&self, path: &str, body: &Value) -> Option<Value> {
+        let called = self.try_call(Method::POST, path, Some(body)).await;
+        let (status, value) = called.ok()?;
+        assert!(status.is_success(), "POST {path}: {status} {value}");
+        Some(value)
+    }
+
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Value {
         let (status, value) = self.call(Method::POST, path, Some(body)).await;
         assert!(status.is_success(), "POST {path}: {status} {value}");
@@ -111,18 +135,23 @@ impl Api {
 
     /// Returns all rows of a list, page by page.
     pub(crate) async fn all(&self, path: &str) -> Vec<Value> {
+        self.try_all(path).await.unwrap()
+    }
+
+    /// Returns all rows of a list of a service that may die; nothing when it has.
+    async fn try_all(&self, path: &str) -> Option<Vec<Value>> {
         let sign = if path.contains('?') { '&' } else { '?' };
         let mut next = Some(format!("{path}{sign}limit=500"));
         let mut rows = Vec::new();
         while let Some(path) = next {
-            let mut page = self.get(&path).await;
+            let mut page = self.try_get(&path).await?;
             rows.append(page["data"].as_array_mut().unwrap());
             let plain = path.split('?').next().unwrap();
             next = page["next"]
                 .as_str()
                 .map(|cursor| format!("{plain}?limit=500&cursor={cursor}"));
         }
-        rows
+        Some(rows)
     }
 
     /// Returns the connection's whole feed.
@@ -196,17 +225,20 @@ impl Api {
 
     /// Returns every record of these resources, gone ones included.
     pub(crate) async fn records(&self, resources: &[&str]) -> Records {
+        self.try_records(resources).await.unwrap()
+    }
+
+    /// Returns the same of a service that may die; nothing when it has.
+    pub(crate) async fn try_records(&self, resources: &[&str]) -> Option<Records> {
         let mut records = Records::new();
         for resource in resources {
-            for record in self
-                .all(&format!("/v1/{resource}?include_deleted=true"))
-                .await
-            {
+            let path = format!("/v1/{resource}?include_deleted=true");
+            for record in self.try_all(&path).await? {
                 let id = record["id"].as_str().unwrap().to_owned();
                 let twice = records.insert(((*resource).to_owned(), id), record);
                 assert!(twice.is_none(), "listed twice: {twice:?}");
             }
         }
-        records
+        Some(records)
     }
 }

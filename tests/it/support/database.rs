@@ -19,7 +19,13 @@ impl Database {
         let server = std::env::var("WRENCHTIME_TEST_POSTGRES").unwrap_or_else(|_| {
             panic!("WRENCHTIME_TEST_POSTGRES names no server: run `cargo xtask judge`, which starts one")
         });
-        Self::create(server, "template0").await
+        Self::on(&server).await
+    }
+
+    /// Makes a database on this server.
+    #[cfg(feature = "test-postgres")]
+    pub(crate) async fn on(server: &str) -> Self {
+        Self::create(server.to_owned(), "template0").await
     }
 
     /// Makes a database of the same content, while nobody is connected to this one.

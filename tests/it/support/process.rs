@@ -1,6 +1,7 @@
 //! The built program, started in a directory of its own.
 
 use std::fs::{self, File};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -8,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{Api, Database, until, until_within};
+use super::{Api, Database, Ended, until, until_within};
 
 /// A directory with everything that one test's processes read and write.
 #[derive(Debug)]
@@ -34,15 +35,6 @@ pub(crate) struct Process {
     stderr: PathBuf,
 }
 
-/// What a program that ended left behind.
-#[derive(Debug)]
-pub(crate) struct Ended {
-    /// Its exit code; nothing when a signal ended it.
-    pub(crate) code: Option<i32>,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
-}
-
 /// A running `serve`.
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -64,8 +56,14 @@ impl Home {
     /// Returns a home whose processes keep what they store in a new database of a server.
     #[cfg(feature = "test-postgres")]
     pub(crate) async fn on_postgres() -> Self {
+        Self::on(Database::new().await)
+    }
+
+    /// Returns a home whose processes keep what they store in this database.
+    #[cfg(feature = "test-postgres")]
+    pub(crate) fn on(database: Database) -> Self {
         Self {
-            database: Some(Database::new().await),
+            database: Some(database),
             ..Self::new()
         }
     }
@@ -156,22 +154,32 @@ impl Home {
 
     /// Starts `serve` as prepared, and waits until it listens.
     pub(crate) async fn serve_as(&self, invocation: Invocation) -> Server {
+        let started = self.try_serve_as(invocation).await;
+        started.unwrap_or_else(|ended| panic!("`serve` ended: {ended:?}"))
+    }
+
+    /// Starts `serve` as prepared, and waits until it listens or has ended.
+    pub(crate) async fn try_serve_as(&self, invocation: Invocation) -> Result<Server, Ended> {
         let mut process = invocation.start();
         let url = until("`serve` says that it listens", async || {
             let said = process.stdout();
-            if let Some(code) = process.child.try_wait().unwrap() {
-                panic!("`serve` ended with {code}: {}", process.stderr());
-            }
             let line = said
                 .lines()
                 .find_map(|line| line.strip_prefix("listening on "));
-            line.filter(|_| said.ends_with('\n')).map(str::to_owned)
+            if let Some(url) = line.filter(|_| said.ends_with('\n')) {
+                return Some(Some(url.to_owned()));
+            }
+            let ended = process.child.try_wait().unwrap();
+            ended.map(|_| None)
         })
         .await;
+        let Some(url) = url else {
+            return Err(process.ended(1).await);
+        };
         let file = fs::read(self.data().join("service.json")).unwrap();
         let file: Value = serde_json::from_slice(&file).unwrap();
         let api = Api::new(&url, file["key"].as_str().unwrap());
-        Server { process, api }
+        Ok(Server { process, api })
     }
 
     /// Returns name and content of every file in the data directory.
@@ -281,6 +289,7 @@ impl Process {
         .await;
         Ended {
             code: status.code(),
+            signal: status.signal(),
             stdout: self.stdout(),
             stderr: self.stderr(),
         }
@@ -322,54 +331,28 @@ impl Server {
         self.process.terminate(seconds).await
     }
 
+    /// Waits until it has ended by itself.
+    pub(crate) async fn ended(self, seconds: u64) -> Ended {
+        self.process.ended(seconds).await
+    }
+
+    /// Returns how many seconds of a processor it has used.
+    #[cfg(all(feature = "test-postgres", target_os = "linux"))]
+    pub(crate) fn processor_seconds(&self) -> f64 {
+        const TICKS: f64 = 100.0;
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.child.id())).unwrap();
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split(' ').collect();
+        // In user mode and in system mode, counted from the field behind the name.
+        let ticks = |at: usize| fields[at].parse::<f64>().unwrap();
+        (ticks(12) + ticks(13)) / TICKS
+    }
+
     pub(crate) fn stdout(&self) -> String {
         self.process.stdout()
     }
 
     pub(crate) fn stderr(&self) -> String {
         self.process.stderr()
-    }
-}
-
-impl Ended {
-    /// Returns standard output of a program that ended well.
-    #[track_caller]
-    pub(crate) fn succeeded(self) -> String {
-        assert_eq!(
-            self.code,
-            Some(0),
-            "stdout: {}\nstderr: {}",
-            self.stdout,
-            self.stderr
-        );
-        self.stdout
-    }
-
-    /// Returns the JSON documents on standard output of a program that ended well.
-    #[track_caller]
-    pub(crate) fn json(self) -> Vec<Value> {
-        let text = self.succeeded();
-        serde_json::Deserializer::from_str(&text)
-            .into_iter()
-            .map(|value| value.unwrap_or_else(|error| panic!("{error}: {text}")))
-            .collect()
-    }
-
-    /// Fails unless the program ended with 1 and one clear sentence that has these words.
-    #[track_caller]
-    pub(crate) fn refused(&self, words: &[&str]) {
-        let said = format!("stdout: {}\nstderr: {}", self.stdout, self.stderr);
-        assert_eq!(self.code, Some(1), "{said}");
-        let sentence = self
-            .stderr
-            .lines()
-            .find_map(|line| line.strip_prefix("wrenchtime: "))
-            .unwrap_or_else(|| panic!("no sentence says why\n{said}"));
-        let told = self.stderr.split_at(self.stderr.find(sentence).unwrap()).1;
-        for word in words {
-            assert!(told.contains(word), "{word:?} is not said\n{said}");
-        }
-        assert!(!self.stderr.contains("panicked"), "{said}");
     }
 }
 
@@ -380,7 +363,7 @@ fn binary() -> PathBuf {
     let path = tests.parent().and_then(Path::parent).unwrap().join(name);
     assert!(
         path.exists(),
-        "{} is missing: `cargo build -p wrenchtime` makes it, and `cargo xtask test` does all in order",
+        "{} is missing: `cargo build -p wrenchtime --features wrenchtime-failpoint/failpoints` makes it, and `cargo xtask test` does all in order",
         path.display()
     );
     path

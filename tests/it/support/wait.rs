@@ -24,14 +24,15 @@ pub(crate) async fn until_within<T>(
             Instant::now() < deadline,
             "waited {seconds} seconds in vain: {what}"
         );
-        pause().await;
+        pause(LOOK).await;
     }
 }
 
+/// Waits for so long.
 #[expect(
     clippy::disallowed_methods,
     reason = "other processes run by the machine's clock"
 )]
-async fn pause() {
-    tokio::time::sleep(LOOK).await;
+pub(crate) async fn pause(time: Duration) {
+    tokio::time::sleep(time).await;
 }

@@ -17,7 +17,7 @@ pub(super) fn routes() -> Vec<Route> {
             .answers_json("It is.", "Health"),
         Route::new(Method::GET, "/readyz", readyz)
             .named("service", "get_readiness", "Does it answer requests?")
-            .described("Asks the store, which must take writes too. After a write that failed it is told by a trial, which leaves nothing.")
+            .described("Asks the store, which must answer within 5 seconds and take writes too. After a write that failed it is told by a trial, which leaves nothing.")
             .for_access(Access::Public)
             .answers_json("It does.", "Health"),
         Route::new(Method::GET, "/metrics", metrics)

@@ -16,7 +16,7 @@ use crate::wire::{Branch, Named};
 pub(crate) const CEILING: u32 = 4000;
 /// How many ids go into one condition.
 const BATCH: usize = 500;
-/// How long the places of assets are remembered, for work orders that name them again and again.
+/// How long the places of assets are remembered within a run, for work orders that name them again and again.
 const REMEMBERED: TimeDelta = TimeDelta::minutes(10);
 const REMEMBERED_COUNT: usize = 50_000;
 
@@ -43,11 +43,19 @@ pub(crate) struct Position {
 /// The nearest place; nothing where an asset stands in none.
 type Place = Option<Node>;
 
-/// The nearest places of assets that work orders named lately.
+/// The nearest places of assets that work orders named lately in one run. The next run asks anew: an order that is read
+/// again because it changed is not read again because its asset was moved before.
 #[derive(Debug, Default)]
 pub(crate) struct Remembered {
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    /// Which run asked.
+    run: String,
     /// Until when it is remembered, and the place.
-    places: Mutex<HashMap<i64, (DateTime<Utc>, Place)>>,
+    places: HashMap<i64, (DateTime<Utc>, Place)>,
 }
 
 /// Tells whether a kind of row is a place rather than an asset.
@@ -71,7 +79,7 @@ pub(crate) async fn positions(
     Ok(place(ids, &branches, &kinds))
 }
 
-/// Returns the nearest place of each of these assets, itself included, as remembered where that is not old.
+/// Returns the nearest place of each of these assets, itself included, as remembered where that is of this run and not old.
 pub(crate) async fn places(
     session: &Session,
     cx: &Context,
@@ -80,7 +88,7 @@ pub(crate) async fn places(
     tally: &mut Tally,
 ) -> Result<BTreeMap<i64, Node>> {
     let now = session.clock().now();
-    let (mut known, unknown) = remembered.recall(ids, now);
+    let (mut known, unknown) = remembered.recall(&cx.trace, ids, now);
     if !unknown.is_empty() {
         let branches = branches(session, cx, &unknown, tally).await?;
         let mut all: BTreeSet<i64> = branches.iter().map(|branch| branch.parent_id).collect();
@@ -106,11 +114,20 @@ pub(crate) async fn places(
 }
 
 impl Remembered {
-    fn recall(&self, ids: &BTreeSet<i64>, now: DateTime<Utc>) -> (Vec<(i64, Place)>, Vec<i64>) {
-        let places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+    fn recall(
+        &self,
+        run: &str,
+        ids: &BTreeSet<i64>,
+        now: DateTime<Utc>,
+    ) -> (Vec<(i64, Place)>, Vec<i64>) {
+        let mut remembered = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if remembered.run != run {
+            remembered.places.clear();
+            run.clone_into(&mut remembered.run);
+        }
         let (mut known, mut unknown) = (Vec::new(), Vec::new());
         for id in ids {
-            match places.get(id) {
+            match remembered.places.get(id) {
                 Some((until, place)) if *until > now => known.push((*id, place.clone())),
                 _ => unknown.push(*id),
             }
@@ -119,12 +136,12 @@ impl Remembered {
     }
 
     fn keep(&self, found: &[(i64, Place)], now: DateTime<Utc>) {
-        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-        if places.len() + found.len() > REMEMBERED_COUNT {
-            places.clear();
+        let mut remembered = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if remembered.places.len() + found.len() > REMEMBERED_COUNT {
+            remembered.places.clear();
         }
         let until = now + REMEMBERED;
-        places.extend(
+        remembered.places.extend(
             found
                 .iter()
                 .map(|(id, place)| (*id, (until, place.clone()))),
@@ -293,12 +310,13 @@ mod tests {
     fn remembered_places_grow_old() {
         let remembered = Remembered::default();
         let now: DateTime<Utc> = "2031-05-01T00:00:00Z".parse().unwrap();
-        remembered.keep(&[(5, None)], now);
         let ids = BTreeSet::from([5, 6]);
-        assert_eq!(remembered.recall(&ids, now), (vec![(5, None)], vec![6]));
-        assert_eq!(
-            remembered.recall(&ids, now + REMEMBERED),
-            (vec![], vec![5, 6])
-        );
+        assert_eq!(remembered.recall("run", &ids, now), (vec![], vec![5, 6]));
+        remembered.keep(&[(5, None)], now);
+        let (known, unknown) = (vec![(5, None)], vec![6]);
+        assert_eq!(remembered.recall("run", &ids, now), (known, unknown));
+        let later = now + REMEMBERED;
+        assert_eq!(remembered.recall("run", &ids, later), (vec![], vec![5, 6]));
+        assert_eq!(remembered.recall("next", &ids, now), (vec![], vec![5, 6]));
     }
 }

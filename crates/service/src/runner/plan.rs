@@ -9,6 +9,9 @@ use wrenchtime_connector::{ConnectorInfo, EntityInfo, EntityName};
 use crate::storage::{StoredConnection, SyncSnapshot};
 use crate::{Options, State};
 
+/// A source that fails is given more and more rest; our own store only so much, as all wait for it to come back.
+const LONGEST_STORE_GAP: Duration = Duration::from_secs(5 * 60);
+
 /// What is remembered of a connection's runs.
 #[derive(Default)]
 pub(super) struct Past {
@@ -18,6 +21,8 @@ pub(super) struct Past {
     pub(super) ended_at: Option<DateTime<Utc>>,
     /// Failed runs in a row that are worth trying again soon.
     pub(super) failures: u32,
+    /// The last of them was the store's.
+    pub(super) store_failed: bool,
     /// When the last run began that was to read an entity.
     read: BTreeMap<EntityName, DateTime<Utc>>,
     /// When the last run was cancelled before it began: its time counts as come and gone.
@@ -95,7 +100,13 @@ impl Plan<'_> {
         let factor = 1.0 + spread;
         let offline = self.connection.state == State::Offline;
         if let Some(ended_at) = self.past.ended_at.filter(|_| self.past.failures > 0) {
-            return after(ended_at, gap(options, self.past.failures), factor);
+            let longest = if self.past.store_failed {
+                LONGEST_STORE_GAP
+            } else {
+                options.longest_gap
+            };
+            let wait = gap(options, self.past.failures).min(longest);
+            return after(ended_at, wait, factor);
         }
         if let Some(due) = self.by_schedule(factor) {
             return Some(due);

@@ -381,6 +381,7 @@ impl Runner {
         } else {
             0
         };
+        memory.past.store_failed = matches!(end, RunEnd::Store(_));
         if !matches!(end, RunEnd::Unreachable(_) | RunEnd::Store(_)) {
             memory.silent = 0;
         }

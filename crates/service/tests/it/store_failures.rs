@@ -82,6 +82,26 @@ async fn a_run_that_was_asked_for_stays_the_same_over_a_failure() {
 }
 
 #[tokio::test]
+async fn a_store_that_was_away_for_long_is_not_waited_for_much_longer() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = Stepped::new();
+    let fixture = Fixture::new(directory.path(), Arc::new(clock.clone())).await;
+    let id = synced(&fixture).await;
+    trap(&fixture, AT_THE_BEGINNING).await;
+    let wanted = demand(Mode::Full);
+    fixture.service.start_sync(id, wanted).await.unwrap();
+    for wait in [30, 60, 120, 240, 300, 300] {
+        until("it is to be tried again", async || {
+            let status = fixture.service.status(id).await.unwrap();
+            status.next_sync_at == Some(clock.now() + TimeDelta::seconds(wait))
+        })
+        .await;
+        clock.advance(wait);
+    }
+    fixture.close().await;
+}
+
+#[tokio::test]
 async fn a_run_that_waits_to_be_tried_again_can_be_cancelled() {
     let directory = tempfile::tempdir().unwrap();
     let clock = Stepped::new();

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use sqlx::postgres::PgConnection;
 use sqlx::{Postgres, QueryBuilder};
 use wrenchtime_connector::SortKey;
+use wrenchtime_failpoint::{self as failpoint, Point};
 use wrenchtime_model::{ConnectionId, RunId, SuspicionId};
 use wrenchtime_sync::{Absence, Fence, KnownRow, PageOutcome, Removal, RunProgress};
 
@@ -171,6 +172,7 @@ pub(super) async fn remove(
         .await?;
     lane.clock = page.clock;
     lane.store(&mut tx).await?;
+    failpoint::pass(Point::RemoveInside);
     tx.commit().await?;
     store.inner.mark.saw(&lane);
     Ok(outcome)

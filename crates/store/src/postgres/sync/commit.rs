@@ -2,6 +2,7 @@
 
 use sqlx::postgres::PgConnection;
 use wrenchtime_connector::SortKey;
+use wrenchtime_failpoint::{self as failpoint, Point};
 use wrenchtime_model::RunId;
 use wrenchtime_sync::{Fence, Marks, PageCommit, PageOutcome, RunProgress, Written};
 
@@ -43,6 +44,7 @@ pub(super) async fn commit(
     let mut progress = commit.progress.clone();
     progress.add(&outcome);
     write_ledger(&mut tx, &lane, &commit, (run, &progress)).await?;
+    failpoint::pass(Point::CommitInside);
     tx.commit().await?;
     store.inner.mark.saw(&lane);
     Ok(outcome)

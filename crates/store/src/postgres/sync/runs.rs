@@ -1,6 +1,7 @@
 //! Beginning and ending runs.
 
 use sqlx::postgres::PgConnection;
+use wrenchtime_failpoint::{self as failpoint, Point};
 use wrenchtime_model::ConnectionId;
 use wrenchtime_sync::{
     Fence, Mode, NewRun, Outcome, RunFinish, RunProgress, RunReport, RunStart, RunState,
@@ -130,6 +131,7 @@ pub(super) async fn finish(
     }
     lane.store(&mut tx).await?;
     clean_up(&mut tx, lane.row).await?;
+    failpoint::pass(Point::FinishInside);
     tx.commit().await?;
     store.inner.mark.saw(&lane);
     store.note_mark().await;

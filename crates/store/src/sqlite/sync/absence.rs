@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{QueryBuilder, Sqlite};
 use wrenchtime_connector::SortKey;
+use wrenchtime_failpoint::{self as failpoint, Point};
 use wrenchtime_model::{ConnectionId, RunId, SuspicionId};
 use wrenchtime_sync::{Absence, Fence, KnownRow, PageOutcome, Removal, RunProgress};
 
@@ -188,6 +189,7 @@ pub(super) async fn remove(
         .await?;
     lane.clock = page.clock;
     lane.store(&mut tx).await?;
+    failpoint::pass(Point::RemoveInside);
     tx.commit().await?;
     Ok(outcome)
 }

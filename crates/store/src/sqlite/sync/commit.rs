@@ -3,6 +3,7 @@
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{QueryBuilder, Sqlite};
 use wrenchtime_connector::SortKey;
+use wrenchtime_failpoint::{self as failpoint, Point};
 use wrenchtime_model::RunId;
 use wrenchtime_sync::{Fence, Marks, PageCommit, PageOutcome, RunProgress, Written};
 
@@ -44,6 +45,7 @@ pub(super) async fn commit(
         lane.log(&mut tx, event, store.inner.clock.now()).await?;
     }
     lane.store(&mut tx).await?;
+    failpoint::pass(Point::CommitInside);
     tx.commit().await?;
     Ok(outcome)
 }

@@ -1,6 +1,7 @@
 //! Beginning and ending runs.
 
 use sqlx::sqlite::SqliteConnection;
+use wrenchtime_failpoint::{self as failpoint, Point};
 use wrenchtime_model::ConnectionId;
 use wrenchtime_sync::{
     Fence, Mode, NewRun, Outcome, RunFinish, RunProgress, RunReport, RunStart, RunState,
@@ -126,6 +127,7 @@ pub(super) async fn finish(
     }
     lane.store(&mut tx).await?;
     clean_up(&mut tx, lane.row).await?;
+    failpoint::pass(Point::FinishInside);
     tx.commit().await?;
     store.note_mark(&store.inner.readers).await;
     Ok(report)

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{QueryBuilder, Row, Sqlite};
 use uuid::Uuid;
+use wrenchtime_failpoint::{self as failpoint, Point};
 use wrenchtime_model::{ConnectionId, EndpointId};
 use wrenchtime_webhooks::{
     Attempt, AttemptOutcome, Backlog, Delivery, DeliveryFilter, DeliveryId, DueDelivery, FanOut,
@@ -39,6 +40,7 @@ pub(super) async fn fan_out(store: &SqliteStore, fan_out: &FanOut) -> Result<boo
     .bind(*fan_out.connection.as_uuid())
     .execute(&mut *tx)
     .await?;
+    failpoint::pass(Point::FanOutInside);
     tx.commit().await?;
     Ok(true)
 }
