@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use wrenchtime_connector::{Clock, Connector, EntityName, ErrorKind, Mapper};
@@ -26,6 +27,8 @@ pub(crate) struct Job {
     pub(crate) entities: Option<Vec<EntityName>>,
     /// Also listings that are not due.
     pub(crate) include_listings: bool,
+    /// The look-back.
+    pub(crate) since: Option<DateTime<Utc>>,
     /// Ends the run after the page that it is at.
     pub(crate) cancel: CancellationToken,
     /// Is cancelled by the run before it is stored as ended.
@@ -81,6 +84,7 @@ impl Syncs for EngineSyncs {
         let mut request = RunRequest::new(job.connection, job.connector, job.mapper, job.mode);
         request.entities = job.entities;
         request.include_listings = job.include_listings;
+        request.since = job.since;
         request.cancel = job.cancel;
         request.ending = job.ending;
         request.progress = job.progress;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use wrenchtime_connector::{Clock, Connector, EntityName, Error, Mapper, StreamName};
@@ -78,6 +79,12 @@ pub struct RunRequest {
     pub entities: Option<Vec<EntityName>>,
     /// Listings are read although they are not due.
     pub include_listings: bool,
+    /// The look-back: of rows that the copy does not have, only those come into it that changed at this instant or later,
+    /// as far as the source shows it. It is the same in all runs of a connection, or earlier than in those before, or
+    /// gone: then everything is listed once more. All rows come in without it.
+    ///
+    /// A row that is in the copy stays in it. A later instant than before makes the copy no smaller.
+    pub since: Option<DateTime<Utc>>,
     /// The run's turn, where runs take turns. Without one it works as if it were alone.
     pub turn: Option<Turn>,
     /// Ends the run after the page that is being written. The next run goes on from there.
@@ -104,6 +111,7 @@ impl RunRequest {
             mode,
             entities: None,
             include_listings: false,
+            since: None,
             turn: None,
             cancel: CancellationToken::new(),
             ending: CancellationToken::new(),

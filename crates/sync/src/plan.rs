@@ -9,6 +9,7 @@ use wrenchtime_connector::{
 };
 
 use crate::joins;
+use crate::window::{Window, is_wider};
 use crate::{Engine, Mode, RunRequest, RunState, StreamState};
 
 /// What a run reads.
@@ -63,6 +64,7 @@ impl Plan {
             all: run.mode == Mode::Full || request.include_listings,
             confirmed: standing.confirmed,
             interval: engine.options.listing_interval,
+            since: request.since,
             now: engine.clock.now(),
         };
         let waves = joins::waves(info, request.entities.as_deref());
@@ -155,17 +157,21 @@ impl EntityPlan {
             || listings
                 .iter()
                 .any(|stream| states[&stream.name].completed_at.is_none());
+        let since = Window::of(entity, due.since).map(Window::since);
+        let is_narrow = |stream: &StreamInfo| is_wider(since, states[&stream.name].since);
         let listings = listings.into_iter().filter(|stream| {
             let state = &states[&stream.name];
-            first || due.covers(stream, state) || (relied_on && state.suspect)
+            first || due.covers(stream, state) || (relied_on && state.suspect) || is_narrow(stream)
         });
         let mut streams: Vec<_> = if first || mode == Mode::Full {
             listings.chain(changes).collect()
         } else {
             changes.into_iter().chain(listings).collect()
         };
-        let has_ended =
-            |stream: &StreamInfo| ended_by.is_some_and(|run| ended_in(run, &states[&stream.name]));
+        let has_ended = |stream: &StreamInfo| {
+            let ended = ended_by.is_some_and(|run| ended_in(run, &states[&stream.name]));
+            ended && !is_narrow(stream)
+        };
         streams.retain(|stream| !has_ended(stream));
         let ended = entity.streams.iter().filter(|stream| has_ended(stream));
         Self {
@@ -237,6 +243,7 @@ struct Due {
     all: bool,
     confirmed: BTreeSet<StreamName>,
     interval: Duration,
+    since: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
 }
 

@@ -2,6 +2,7 @@
 
 use wrenchtime_connector::{EntityInfo, EntityName, RemoteKey, SortKey};
 
+use crate::apply::Terms;
 use crate::flight;
 use crate::joins;
 use crate::task::{Content, Stop, Task};
@@ -92,7 +93,7 @@ impl Task<'_> {
         let mut admission = self.admit(flight::unseen_rows(keys.len())).await?;
         let found = self.fetch_rows(entity, &keys, &mut admission).await?;
         let rows = found.documents.into_values().collect();
-        let batch = self.differing(entity, rows, None).await?;
+        let batch = self.differing(entity, rows, Terms::default()).await?;
         let mut tally = batch.tally;
         tally.requests(found.requests);
         tally.unreadable(found.unreadable.len());

@@ -233,6 +233,7 @@ impl Runner {
             mapper,
             mode,
             include_listings: begun.order.on_demand,
+            since: connection.records_since,
             cancel: begun.cancel.clone(),
             ending: begun.ending.clone(),
             progress: begun.progress.clone(),
