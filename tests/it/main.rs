@@ -14,6 +14,7 @@ mod demo;
 mod following;
 mod killing;
 mod lists;
+mod look_back;
 mod metrics;
 #[cfg(feature = "test-postgres")]
 mod postgres;
