@@ -21,8 +21,10 @@ impl Case {
     /// Draws the case of a seed.
     pub fn draw(seed: u64) -> Self {
         let mut dice = Dice::new(seed);
-        let config = Config::draw(&mut dice);
+        let mut config = Config::draw(&mut dice);
         let steps = step::draw(&mut dice, &config);
+        // Drawn last, so that the rest of a seed's case stays what it was. The first rows changed in these hours.
+        config.look_back = dice.one_in(4).then(|| dice.between(3 * 60, 7 * 60));
         Self {
             seed,
             config,
@@ -82,7 +84,7 @@ impl fmt::Display for Case {
         let config = &self.config;
         writeln!(
             f,
-            "source: from {}, zone {:?}, {:?}{}, lag {} s, skew {} s{}, {} ms a request, {} at once",
+            "source: from {}, zone {:?}, {:?}{}, lag {} s, skew {} s{}, {} ms a request, {} at once, look-back {:?}",
             config.start,
             config.zone,
             config.precision,
@@ -92,6 +94,7 @@ impl fmt::Display for Case {
             if config.tells_time { "" } else { " (not told)" },
             config.latency,
             config.at_once,
+            config.look_back,
         )?;
         for table in &config.tables {
             writeln!(f, "  {table:?}")?;

@@ -30,6 +30,8 @@ pub struct Config {
     pub latency: u32,
     /// How many tables are read side by side.
     pub at_once: usize,
+    /// The look-back: so many minutes before the history begins. It is given up when the history is over.
+    pub look_back: Option<u32>,
     /// Its tables, one or two.
     pub tables: Vec<Table>,
 }
@@ -154,6 +156,7 @@ impl Config {
         let at_once = if dice.one_in(3) { 1 } else { 2 };
         Self {
             at_once,
+            look_back: None,
             start: start(dice, zone),
             zone,
             precision,
@@ -191,6 +194,12 @@ impl Config {
         Duration::from_secs(u64::from(self.lag))
     }
 
+    /// Returns the look-back's instant, by the source's clock.
+    pub(crate) fn since(&self) -> Option<DateTime<Utc>> {
+        let minutes = TimeDelta::minutes(i64::from(self.look_back?));
+        Some(self.start + TimeDelta::seconds(self.skew) - minutes)
+    }
+
     /// Returns sources that are simpler in one way each.
     pub fn simpler(&self) -> Vec<Self> {
         let mut all = Vec::new();
@@ -203,6 +212,7 @@ impl Config {
         };
         with(&|config| config.tables.truncate(1));
         with(&|config| config.at_once = 1);
+        with(&|config| config.look_back = None);
         with(&|config| config.zone = None);
         with(&|config| (config.skew, config.tells_time) = (0, true));
         with(&|config| config.latency = 0);

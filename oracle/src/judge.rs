@@ -11,7 +11,7 @@ use wrenchtime_sync::{Outcome, RunReport};
 
 use crate::clients::Known;
 use crate::connector::listing_of;
-use crate::truth::TableNumber;
+use crate::truth::{Row, TableNumber};
 use crate::world::{Ask, World};
 
 /// How many runs it may take until everything is read: one that was left is gone on with, one lists anew what that
@@ -47,6 +47,7 @@ pub(crate) async fn judge(world: &mut World) -> Result<()> {
         report.progress.faults
     );
     seen_in_changes(world).await?;
+    world.look_back_without_end();
     list_everything(world).await?;
     let known = fresh(world).await?;
     compare(world, &known, |_, _| true)?;
@@ -109,13 +110,15 @@ async fn fresh(world: &World) -> Result<Known> {
     clients.fresh().await.map_err(|words| anyhow!(words))
 }
 
-/// Compares the copy with the truth, for rows that are wanted by table and by whether their last change is unseen.
+/// Compares the copy with the truth, for rows that are wanted by table and by whether their last change is unseen, or too
+/// long ago for a look-back.
 fn compare(world: &World, known: &Known, wants: impl Fn(TableNumber, bool) -> bool) -> Result<()> {
     let (expected, rows) = world.server.with(|source| {
+        let is_unseen = |row: &Row| row.unseen || source.truth.may_be_left_out(row);
         let rows: Vec<(Place, bool)> = (0..source.truth.config().tables.len())
             .flat_map(|table| {
                 let rows = source.truth.rows(table);
-                rows.map(move |(key, row)| ((table, key), row.unseen))
+                rows.map(move |(key, row)| ((table, key), is_unseen(row)))
             })
             .collect();
         (source.truth.records(), rows)

@@ -8,12 +8,18 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use wrenchtime_oracle::{StoreKind, search};
+use clap::{Parser, Subcommand};
+use wrenchtime_oracle::{StoreKind, read_ties, search};
+
+/// How many bytes more a reading of ten times the rows may take. A million rows would take more, however little was kept of each.
+const GROWTH: u64 = 24 * 1024 * 1024;
 
 /// Lives through random histories of random sources and judges each.
 #[derive(Debug, Parser)]
+#[command(args_conflicts_with_subcommands = true)]
 struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// How many seeds.
     #[arg(long, default_value_t = 300)]
     seeds: u64,
@@ -28,8 +34,49 @@ struct Arguments {
     threads: u64,
 }
 
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Reads rows that all changed at one instant, by every way of paging.
+    Ties {
+        /// How many rows.
+        #[arg(long, default_value_t = 20_000)]
+        rows: u64,
+        /// The store.
+        #[arg(long, value_enum, default_value_t = StoreKind::Sqlite)]
+        store: StoreKind,
+    },
+}
+
+fn ties(rows: u64, store: StoreKind) -> ExitCode {
+    match read_ties(rows, store) {
+        Ok(ties) if ties.grown <= GROWTH => {
+            println!(
+                "oracle: {rows} rows of one instant on {store} hold: {} requests, checkpoint {} bytes, {} KiB more than for a tenth",
+                ties.requests,
+                ties.checkpoint,
+                ties.grown / 1024
+            );
+            ExitCode::SUCCESS
+        }
+        Ok(ties) => {
+            eprintln!(
+                "oracle: {rows} rows take {} KiB more than a tenth of them",
+                ties.grown / 1024
+            );
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            eprintln!("oracle: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if let Some(Command::Ties { rows, store }) = arguments.command {
+        return ties(rows, store);
+    }
     let threads = match arguments.threads {
         0 => std::thread::available_parallelism().map_or(1, |number| number.get() as u64),
         threads => threads,

@@ -111,6 +111,12 @@ impl Truth {
         rows.map(|((_, key), row)| (*key, row))
     }
 
+    /// Tells whether a row may be too old for a copy with a look-back: it did not change since the history began.
+    pub(crate) fn may_be_left_out(&self, row: &Row) -> bool {
+        let start = self.stamp(self.config.start);
+        self.config.look_back.is_some() && row.stamp.is_none_or(|stamp| stamp <= start)
+    }
+
     /// Lets become visible what is due by our clock.
     pub(crate) fn pass(&mut self, now: DateTime<Utc>) {
         self.late.sort_by_key(|late| late.visible_at);

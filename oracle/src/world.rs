@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
+use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
 use wrenchtime_connector::{Connector, Mapper};
@@ -102,6 +103,7 @@ impl Room {
             seed: case.seed,
             at_once: case.config.at_once,
             runs: 0,
+            since: case.config.since(),
         };
         let lived = world.live(&case.steps).await;
         self.store = world.store.take();
@@ -139,6 +141,8 @@ pub(crate) struct World {
     /// How many tables are read side by side.
     at_once: usize,
     runs: u64,
+    /// The look-back of its runs.
+    since: Option<DateTime<Utc>>,
 }
 
 /// How a run is asked for.
@@ -328,7 +332,14 @@ impl World {
             watch: Arc::clone(watch),
         };
         let mapper = Arc::clone(&self.mapper);
-        RunRequest::new(self.connection, Arc::new(connector), mapper, mode)
+        let mut request = RunRequest::new(self.connection, Arc::new(connector), mapper, mode);
+        request.since = self.since;
+        request
+    }
+
+    /// From the next run on, all rows come in.
+    pub(crate) fn look_back_without_end(&mut self) {
+        self.since = None;
     }
 
     fn engine(&mut self, watch: &Arc<Watch>, ask: Ask) -> Result<Engine> {

@@ -40,6 +40,12 @@ pub(crate) async fn tell_a_running_service(home: &Home) {
     check_commands(home, id).await;
     let shown = home.run(["connections", "show", id]).await.json();
     assert_eq!(shown[0]["status"]["state"], "active");
+    let orders = ["--resource", "work_order=5m"];
+    let arguments = ["connections", "schedule", id, "--every", "1h"];
+    let scheduled = home.run(arguments.into_iter().chain(orders)).await;
+    let scheduled = scheduled.succeeded();
+    assert!(scheduled.contains("every 3600 seconds"), "{scheduled}");
+    assert!(scheduled.contains("work_order: every 300"), "{scheduled}");
     let paused = home.run(["connections", "pause", id]).await;
     assert!(paused.succeeded().contains("is paused"));
     home.run(["sync", id]).await.refused(&["is paused"]);

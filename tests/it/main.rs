@@ -16,6 +16,7 @@ mod failpoints;
 mod following;
 mod killing;
 mod lists;
+mod look_back;
 mod metrics;
 #[cfg(feature = "test-postgres")]
 mod postgres;

@@ -9,6 +9,8 @@ use crate::process::{cargo, run};
 
 /// How many seeds are lived through on each store before something is called done.
 const LONG: &str = "10000";
+/// How many rows of one instant are read on each store before something is called done.
+const TIES: &str = "1000000";
 /// How many seeds a judge lives through on PostgreSQL, in about a minute.
 const SHORT: &str = "100";
 /// Names the server that tests use.
@@ -39,6 +41,9 @@ pub(crate) fn run_long() -> Result<()> {
     for store in ["sqlite", "postgres"] {
         run(oracle(&["--release"])
             .args(["--seeds", LONG, "--store", store])
+            .env(SERVER, cluster.url()))?;
+        run(oracle(&["--release"])
+            .args(["ties", "--rows", TIES, "--store", store])
             .env(SERVER, cluster.url()))?;
     }
     Ok(())

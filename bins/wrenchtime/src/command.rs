@@ -5,6 +5,7 @@ pub(crate) mod connections;
 pub(crate) mod demo;
 pub(crate) mod quarantine;
 pub(crate) mod sandbox;
+mod schedule;
 pub(crate) mod serve;
 pub(crate) mod suspicions;
 pub(crate) mod sync;

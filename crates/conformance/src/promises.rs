@@ -2,6 +2,7 @@
 
 mod changes;
 mod declarations;
+mod facts;
 mod faults;
 mod paging;
 mod rows;
@@ -13,6 +14,10 @@ pub use changes::{
 pub use declarations::{
     declarations_are_sane, every_fault_is_declared_one_way_or_the_other, no_secret_shows_anywhere,
     the_account_is_the_same_each_time,
+};
+pub use facts::{
+    a_token_tells_whether_anything_changed, as_many_rows_are_fetched_as_declared,
+    change_times_show_as_declared, every_listing_shows_every_row, pages_hold_what_is_declared,
 };
 pub use faults::{
     a_lasting_failure_is_told_as_unavailable, a_malformed_reply_is_a_protocol_error,

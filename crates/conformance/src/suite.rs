@@ -9,6 +9,11 @@ macro_rules! suite {
             declarations_are_sane
             every_fault_is_declared_one_way_or_the_other
             the_account_is_the_same_each_time
+            pages_hold_what_is_declared
+            change_times_show_as_declared
+            every_listing_shows_every_row
+            as_many_rows_are_fetched_as_declared
+            a_token_tells_whether_anything_changed
             a_listing_is_complete_at_every_page_border
             items_stand_in_the_declared_order
             a_tie_is_read_whole_across_a_page_border

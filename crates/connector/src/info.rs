@@ -271,6 +271,9 @@ pub struct StreamInfo {
     /// with a bound so old all rows are listed instead.
     #[serde(serialize_with = "optional_seconds")]
     pub history: Option<Duration>,
+    /// Rows show when they changed, as far as the source knows it. In a listing, rows that changed too long ago can then be
+    /// left out of a copy that has a look-back.
+    pub dated: bool,
     /// Which joined rows may change without being seen here. Seen by the next listing that yields documents.
     pub unseen: Vec<&'static str>,
     /// How deletions show.
@@ -278,7 +281,8 @@ pub struct StreamInfo {
 }
 
 impl StreamInfo {
-    /// Makes a stream of documents, sorted, that reads everything each time and shows deletions by absence.
+    /// Makes a stream of documents, sorted, that reads everything each time, shows deletions by absence and does not show
+    /// when rows changed.
     pub fn listing(name: StreamName, page_limit: u32) -> Self {
         Self {
             name,
@@ -288,6 +292,7 @@ impl StreamInfo {
             sorted: true,
             page_limit,
             history: None,
+            dated: false,
             unseen: Vec::new(),
             deletes: Deletes::Absent,
         }
@@ -298,6 +303,7 @@ impl StreamInfo {
         Self {
             role: Role::Changes,
             cursor: CursorKind::Time { precision, lag },
+            dated: true,
             deletes: Deletes::Never,
             ..Self::listing(name, page_limit)
         }

@@ -16,7 +16,7 @@ use crate::storage::{
     AuditEntry, ConnectionFilter, ConnectionToken, Disconnect, NewConnection, SealedSettings,
     StoredAccount, StoredConnection, Transition,
 };
-use crate::{Actor, Change, Error, Result, Schedule, Service, State, Trigger};
+use crate::{Actor, Change, Error, RecordsSince, Result, Schedule, Service, State, Trigger};
 
 /// A connection to make.
 #[derive(Clone, Debug)]
@@ -30,18 +30,22 @@ pub struct Connect {
     pub settings: Settings,
     /// How often it is synced.
     pub schedule: Schedule,
+    /// How far back its records go.
+    pub records_since: RecordsSince,
     /// Whether its first sync begins at once.
     pub start_sync: bool,
 }
 
 impl Connect {
-    /// Asks for a connection with the account's own name and the default schedule, whose first sync begins at once.
+    /// Asks for a connection with the account's own name, the default schedule and all records, whose first sync begins at
+    /// once.
     pub fn new(system: SystemName, settings: Settings) -> Self {
         Self {
             system,
             name: None,
             settings,
             schedule: Schedule::Default,
+            records_since: RecordsSince::All,
             start_sync: true,
         }
     }
@@ -57,6 +61,13 @@ impl Connect {
     #[must_use]
     pub fn with_schedule(mut self, schedule: Schedule) -> Self {
         self.schedule = schedule;
+        self
+    }
+
+    /// Sets how far back its records go.
+    #[must_use]
+    pub fn with_records_since(mut self, since: RecordsSince) -> Self {
+        self.records_since = since;
         self
     }
 
@@ -99,6 +110,7 @@ impl Service {
         let schedule = core.schedule(request.schedule)?.every();
         let name = request.name.as_deref().map(checked_name).transpose()?;
         let factory = core.factory(&request.system)?;
+        let records_since = core.records_since(request.records_since, factory.info())?;
         let settings = request.settings.validated(&factory.info().settings)?;
         let connector = factory.connect(&settings)?;
         let id = ConnectionId::new();
@@ -121,6 +133,7 @@ impl Service {
                 void_from: None,
             },
             schedule,
+            records_since,
             created_at: Timestamp::from(now),
             audit: core.audit(actor, "connection.created", Some(id), json!({})),
         };

@@ -27,6 +27,8 @@ pub(crate) struct Job {
     pub(crate) entities: Option<Vec<EntityName>>,
     /// When somebody asked for it. Then listings are read that are not due.
     pub(crate) asked_at: Option<DateTime<Utc>>,
+    /// The look-back.
+    pub(crate) since: Option<DateTime<Utc>>,
     /// Ends the run after the page that it is at.
     pub(crate) cancel: CancellationToken,
     /// Is cancelled by the run before it is stored as ended.
@@ -83,6 +85,7 @@ impl Syncs for EngineSyncs {
         request.entities = job.entities;
         request.include_listings = job.asked_at.is_some();
         request.asked_at = job.asked_at;
+        request.since = job.since;
         request.cancel = job.cancel;
         request.ending = job.ending;
         request.progress = job.progress;

@@ -126,6 +126,12 @@ pub trait ConnectionStore: std::fmt::Debug + Send + Sync + 'static {
     /// connection that is not disconnected.
     async fn set_schedule(&self, id: ConnectionId, new: NewSchedule) -> Result<bool, StorageError>;
 
+    /// Lets a connection's records go further back, with the audit entry.
+    ///
+    /// Returns it as it is then; nothing, and nothing is written, when there is no such connection, it is disconnected, or
+    /// its records go back as far already.
+    async fn extend(&self, extension: Extension) -> Result<Option<StoredConnection>, StorageError>;
+
     /// Decides what stands against a listing, with the audit entry.
     ///
     /// Returns it as it stands then, or stood last; nothing, and nothing is written, when no such suspicion stands, or
@@ -279,6 +285,8 @@ pub struct NewConnection {
     pub token: ConnectionToken,
     /// How often it is synced; nothing means on demand only. Whole seconds.
     pub schedule: Option<Duration>,
+    /// From when on its records go; nothing for all. Whole microseconds.
+    pub records_since: Option<DateTime<Utc>>,
     /// When it was made.
     pub created_at: Timestamp,
     /// Who made it.
@@ -310,6 +318,8 @@ pub struct StoredConnection {
     pub schedule: Option<Duration>,
     /// How often resources are that have a schedule of their own; nothing means on demand only.
     pub resource_schedules: BTreeMap<Resource, Option<Duration>>,
+    /// From when on its records go; nothing for all.
+    pub records_since: Option<DateTime<Utc>>,
     /// When it was made.
     pub created_at: Timestamp,
 }
@@ -386,6 +396,25 @@ pub struct NewCredentials {
     pub at: DateTime<Utc>,
     /// Who did it.
     pub audit: AuditEntry,
+}
+
+/// Records of a connection from longer ago than before.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Extension {
+    /// The connection.
+    pub id: ConnectionId,
+    /// From when on its records go; nothing for all. Whole microseconds.
+    pub since: Option<DateTime<Utc>>,
+    /// Who did it.
+    pub audit: AuditEntry,
+}
+
+impl Extension {
+    /// Tells whether records of a connection go further back by it. A store asks it under the lock under which it writes.
+    pub fn is_wider_than(&self, connection: &StoredConnection) -> bool {
+        let before = connection.records_since;
+        before.is_some_and(|before| self.since.is_none_or(|since| since < before))
+    }
 }
 
 /// A decision on a suspicion.

@@ -9,6 +9,7 @@ use wrenchtime_model::Resource;
 use crate::coverage::Coverage;
 use crate::ledger::Tally;
 use crate::task::{Stop, Task};
+use crate::window::Window;
 use crate::{DocumentWrite, KnownRow, RecordWrite, StoredDocument, Written};
 
 /// Documents that differ from what is stored, mapped.
@@ -16,26 +17,38 @@ use crate::{DocumentWrite, KnownRow, RecordWrite, StoredDocument, Written};
 pub(crate) struct Batch {
     pub(crate) writes: Vec<DocumentWrite>,
     pub(crate) tally: Tally,
+    /// How many rows stay out of the copy because they changed too long ago.
+    pub(crate) outside: u64,
+}
+
+/// What the rows of a stream are judged by, beside what the copy has of them.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Terms {
+    /// What of them should be known already. The rest of what a listing shows has drifted.
+    pub(crate) covered: Option<Coverage>,
+    /// Which of them come into the copy.
+    pub(crate) window: Option<Window>,
 }
 
 /// A document with the number of the request that read it.
 pub(crate) type Row = (Document, i64);
 
 impl Task<'_> {
-    /// Compares documents with the copy and maps those that differ. What `covered` should have shown has drifted.
+    /// Compares documents with the copy and maps those that differ.
     pub(crate) async fn differing(
         &self,
         entity: &EntityInfo,
         rows: Vec<Row>,
-        covered: Option<Coverage>,
+        terms: Terms,
     ) -> Result<Batch, Stop> {
         let rows = last_of_each(entity, rows);
         let keys: Vec<SortKey> = rows.iter().map(|(key, _)| key.clone()).collect();
         let known = self.known(entity, &keys).await?;
-        let judge = self.judge(covered);
+        let judge = self.judge(terms);
         let mut batch = Batch {
             writes: Vec::new(),
             tally: Tally::new(entity),
+            outside: 0,
         };
         let work = move || {
             for (sort_key, row) in rows {
@@ -53,7 +66,7 @@ impl Task<'_> {
         entity: &EntityInfo,
         documents: Vec<StoredDocument>,
     ) -> Result<Batch, Stop> {
-        let judge = self.judge(None);
+        let judge = self.judge(Terms::default());
         let mut tally = Tally::new(entity);
         let work = move || {
             let map = |stored: StoredDocument| DocumentWrite {
@@ -71,7 +84,12 @@ impl Task<'_> {
                 tally.quarantined(&[]);
             }
         }
-        Ok(Batch { writes, tally })
+        let outside = 0;
+        Ok(Batch {
+            writes,
+            tally,
+            outside,
+        })
     }
 
     /// Works where nobody else is held up: hashing and mapping a page takes long enough.
@@ -89,11 +107,11 @@ impl Task<'_> {
         Ok(done)
     }
 
-    fn judge(&self, covered: Option<Coverage>) -> Judge {
+    fn judge(&self, terms: Terms) -> Judge {
         Judge {
             connection: self.request.connection,
             mapper: std::sync::Arc::clone(&self.request.mapper),
-            covered,
+            terms,
         }
     }
 
@@ -136,7 +154,7 @@ fn last_of_each(entity: &EntityInfo, rows: Vec<Row>) -> Vec<(SortKey, Row)> {
 struct Judge {
     connection: wrenchtime_model::ConnectionId,
     mapper: std::sync::Arc<dyn wrenchtime_connector::Mapper>,
-    covered: Option<Coverage>,
+    terms: Terms,
 }
 
 impl Judge {
@@ -147,6 +165,12 @@ impl Judge {
         stored: Option<&KnownRow>,
         batch: &mut Batch,
     ) {
+        let stays_out = |window: Window| window.leaves_out(document.changed_at.as_ref());
+        if stored.is_none() && self.terms.window.is_some_and(stays_out) {
+            batch.tally.fetched(&[]);
+            batch.outside += u64::from(!document.deleted);
+            return;
+        }
         let before: &[Resource] = stored.map_or(&[], |row| &row.resources);
         let hash = document.hash();
         let as_stored = stored.filter(|row| is_as_stored(row, &document, &hash));
@@ -163,7 +187,8 @@ impl Judge {
             &resources
         };
         batch.tally.fetched(resources);
-        if as_stored.is_none() && self.covered.is_some_and(|it| it.missed(&document, stored)) {
+        let covered = self.terms.covered;
+        if as_stored.is_none() && covered.is_some_and(|it| it.missed(&document, stored)) {
             batch.tally.drifted(resources);
         }
         if quarantined {

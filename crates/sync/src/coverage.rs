@@ -8,6 +8,7 @@ use wrenchtime_connector::{Bound, Document, Role, StreamInfo};
 use wrenchtime_model::{EventType, Resource};
 
 use crate::plan::EntityPlan;
+use crate::window::{Window, is_wider};
 use crate::{KnownRow, LifecycleEvent};
 
 /// How far the streams of changes of an entity have been read.
@@ -36,14 +37,16 @@ impl Coverage {
 
 impl EntityPlan {
     /// Returns what should be known before this stream is read; nothing where its news is nobody else's to tell: in
-    /// streams of changes, before the entity was listed whole, where it has no stream of changes in time, and where the
-    /// listing stands for changes that the source has forgotten, or may do so because an earlier process began it.
-    pub(crate) fn covered(&self, stream: &StreamInfo) -> Option<Coverage> {
+    /// streams of changes, before the entity was listed whole or without leaving out what comes in now, where it has no
+    /// stream of changes in time, and where the listing stands for changes that the source has forgotten, or may do so
+    /// because an earlier process began it.
+    pub(crate) fn covered(&self, stream: &StreamInfo, window: Option<Window>) -> Option<Coverage> {
         if stream.role == Role::Changes || self.stands_for_changes(stream) {
             return None;
         }
         let listed = &self.states[&self.entity.listing()?.name];
-        if listed.completed_at.is_none() || listed.pass.is_some() {
+        let takes_in_more = is_wider(window.map(Window::since), listed.since);
+        if listed.completed_at.is_none() || listed.pass.is_some() || takes_in_more {
             return None;
         }
         let changes = || {

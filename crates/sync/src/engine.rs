@@ -82,6 +82,12 @@ pub struct RunRequest {
     /// When somebody asked for the run, if not by schedule. A run that was left and began before that is gone on with and ended first:
     /// what it read is older than the question, so another one is made after it.
     pub asked_at: Option<DateTime<Utc>>,
+    /// The look-back: of rows that the copy does not have, only those come into it that changed at this instant or later,
+    /// as far as the source shows it. It is the same in all runs of a connection, or earlier than in those before, or
+    /// gone: then everything is listed once more. All rows come in without it.
+    ///
+    /// A row that is in the copy stays in it. A later instant than before makes the copy no smaller.
+    pub since: Option<DateTime<Utc>>,
     /// The run's turn, where runs take turns. Without one it works as if it were alone.
     pub turn: Option<Turn>,
     /// Ends the run after the page that is being written. The next run goes on from there.
@@ -109,6 +115,7 @@ impl RunRequest {
             entities: None,
             include_listings: false,
             asked_at: None,
+            since: None,
             turn: None,
             cancel: CancellationToken::new(),
             ending: CancellationToken::new(),

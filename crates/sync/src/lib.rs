@@ -25,6 +25,7 @@ mod suspicion;
 mod task;
 mod turns;
 mod verdict;
+mod window;
 
 pub use engine::{Engine, EngineOptions, RunError, RunRequest};
 pub use memory::{Fault, MemoryDocument, MemoryRecord, MemoryStorage, Writes};

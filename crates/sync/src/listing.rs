@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use wrenchtime_connector::{EntityInfo, RemoteKey, SortKey, StreamInfo};
 use wrenchtime_model::SuspicionId;
 
+use crate::apply::Terms;
 use crate::flight;
 use crate::ledger::Tally;
 use crate::task::{Content, Stop, Task};
@@ -160,7 +161,7 @@ impl Comparison<'_> {
         &self,
         task: &Task<'_>,
         pass: &Pass,
-        deleted: u64,
+        unstored: u64,
     ) -> Result<Judged, Stop> {
         let absence = self.absence(pass);
         let storage = &task.engine.storage;
@@ -169,7 +170,7 @@ impl Comparison<'_> {
             .count_missing(task.request.connection, &absence)
             .await?;
         let loss = Loss {
-            missing: stored.saturating_sub(pass.rows.saturating_sub(deleted)),
+            missing: stored.saturating_sub(pass.rows.saturating_sub(unstored)),
             stored,
             is_empty: pass.rows == 0,
         };
@@ -303,7 +304,7 @@ impl Comparison<'_> {
                 !found.documents.contains_key(&row.key) && !unreadable.contains(&row.key)
             });
             let rows = found.documents.into_values().collect();
-            let mut batch = task.differing(self.entity, rows, None).await?;
+            let mut batch = task.differing(self.entity, rows, Terms::default()).await?;
             batch.tally.requests(found.requests);
             let mut content = Content::new(batch.tally);
             content.tally.unreadable(found.unreadable.len());

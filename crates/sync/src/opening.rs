@@ -10,6 +10,7 @@ use crate::bound;
 use crate::fetch::{Held, Observed};
 use crate::plan::EntityPlan;
 use crate::task::{Stop, Task};
+use crate::window::{Window, is_wider};
 use crate::{Mode, Pass, StreamState};
 
 /// What is left of a pass that did not come to its end.
@@ -28,10 +29,13 @@ impl Left {
         (plan, stream): (&EntityPlan, &StreamInfo),
         stored: &StreamState,
     ) -> Result<Option<Self>, Stop> {
-        let pass = stored.pass.clone();
-        let Some(pass) = pass.filter(|pass| goes_on(task, (plan, stream), pass)) else {
+        let Some(pass) = stored.pass.clone() else {
             return Ok(Self::nothing(false));
         };
+        if !goes_on(task, (plan, stream), &pass) {
+            // Where it is this run's all the same, the run's marks are of it too.
+            return Ok(Self::nothing(pass.run == task.run));
+        }
         if plan.stands_for_changes(stream) {
             return Ok(Self::nothing(pass.run == task.run));
         }
@@ -96,10 +100,11 @@ pub(crate) async fn begin(
             return Ok(None);
         }
         let started_at = task.source_clock.at(begun);
-        return Ok(Some((
-            begun_by(task.run, started_at, observation, from),
-            page,
-        )));
+        let pass = Pass {
+            since: task.window(plan).map(Window::since),
+            ..begun_by(task.run, started_at, observation, from)
+        };
+        return Ok(Some((pass, page)));
     }
 }
 
@@ -148,6 +153,7 @@ fn begun_by(run: RunId, started_at: DateTime<Utc>, observation: i64, from: Optio
         largest: None,
         rows: 0,
         blind: false,
+        since: None,
     }
 }
 
@@ -159,7 +165,8 @@ fn goes_on(task: &Task<'_>, (plan, stream): (&EntityPlan, &StreamInfo), pass: &P
             task.initial || (task.mode == Mode::Incremental && !plan.is_relied_on(stream))
         }
     };
-    pass.run == task.run || (from_elsewhere && pass.cursor.is_some())
+    let leaves_out_as_much = pass.since == task.window(plan).map(Window::since);
+    leaves_out_as_much && (pass.run == task.run || (from_elsewhere && pass.cursor.is_some()))
 }
 
 /// Tells whether a pass that was left has to be read from its beginning again.
@@ -179,7 +186,9 @@ fn begins_at(
         Role::Listing => {
             // That nothing changed at the source says nothing of what another mapping makes of it.
             let mapped_anew = stored.mapped_by != task.request.mapper.version();
-            let whole = task.mode == Mode::Full || stored.pass.is_some() || mapped_anew;
+            let takes_in_more = is_wider(task.window(plan).map(Window::since), stored.since);
+            let all_anew = task.mode == Mode::Full || mapped_anew || takes_in_more;
+            let whole = all_anew || stored.pass.is_some();
             stream.cursor == CursorKind::Token && !whole && !plan.stands_for_changes(stream)
         }
     };

@@ -10,9 +10,10 @@ use wrenchtime_connector::{
 use wrenchtime_model::Resource;
 
 use crate::admission::Admission;
+use crate::apply::Terms;
 use crate::bound;
 use crate::circle::LoopGuard;
-use crate::coverage::{self, Coverage};
+use crate::coverage;
 use crate::fetch::{Held, Observed};
 use crate::ledger::Tally;
 use crate::listing::{Comparison, Shown};
@@ -94,8 +95,8 @@ struct Reading<'a> {
     /// Something that the source has is not in the copy as it should be, or nobody knows: to hear that nothing changed
     /// would not be enough.
     flawed: bool,
-    /// How many rows were shown that bear a mark of deletion.
-    deleted: u64,
+    /// How many rows were shown that the copy does not have for good: they bear a mark of deletion, or are too old.
+    unstored: u64,
     /// How many rows of each resource were otherwise than the streams of changes should have made them.
     drifted: BTreeMap<Resource, u64>,
     /// Until when time was counted.
@@ -136,7 +137,7 @@ impl<'a> Reading<'a> {
             compares: shows_absence && pass.run == task.run,
             again,
             flawed,
-            deleted: 0,
+            unstored: 0,
             drifted: BTreeMap::new(),
             task,
             plan,
@@ -205,7 +206,7 @@ impl<'a> Reading<'a> {
         let judged = if proves {
             comparison.settle(self.task, pass, &before).await?
         } else {
-            comparison.judge(self.task, pass, self.deleted).await?
+            comparison.judge(self.task, pass, self.unstored).await?
         };
         let state = self.after(token, judged.verdict);
         let mut tally = Tally::new(&self.plan.entity);
@@ -263,14 +264,17 @@ impl<'a> Reading<'a> {
             mut admission,
         } = read.what;
         let keys = self.note(&page);
-        let covered = self.plan.covered(self.stream);
+        let window = self.task.window(self.plan);
+        let covered = self.plan.covered(self.stream, window);
+        let terms = Terms { covered, window };
         let Completed {
             batch,
             vanished,
             unreadable,
         } = self
-            .complete((page.items, read.observation), covered, &mut admission)
+            .complete((page.items, read.observation), terms, &mut admission)
             .await?;
+        self.unstored += batch.outside;
         let mut content = Content::new(batch.tally);
         for (resource, counts) in content.tally.counts() {
             *self.drifted.entry(*resource).or_default() += counts.drifted;
@@ -311,18 +315,18 @@ impl<'a> Reading<'a> {
     async fn complete(
         &self,
         (items, observation): (Items, i64),
-        covered: Option<Coverage>,
+        terms: Terms,
         admission: &mut Admission,
     ) -> Result<Completed, Stop> {
         let (task, entity) = (self.task, &self.plan.entity);
         match items {
             Items::Stubs(stubs) => {
                 let stubs = (stubs, observation);
-                task.complete(entity, stubs, covered, admission).await
+                task.complete(entity, stubs, terms, admission).await
             }
             Items::Documents(documents) => {
                 let rows = documents.into_iter().map(|row| (row, observation));
-                let batch = task.differing(entity, rows.collect(), covered).await?;
+                let batch = task.differing(entity, rows.collect(), terms).await?;
                 Ok(Completed {
                     batch,
                     vanished: HashSet::new(),
@@ -347,7 +351,7 @@ impl<'a> Reading<'a> {
                 .filter_map(|row| row.changed_at.as_ref())
                 .collect(),
         };
-        self.deleted += count_deleted(&page.items);
+        self.unstored += count_deleted(&page.items);
         let mut latest = self.pass.largest.take();
         for time in times {
             if latest.as_ref().is_none_or(|latest| time.at > latest.at) {
@@ -428,6 +432,11 @@ impl<'a> Reading<'a> {
             mapped_by: self.task.request.mapper.version().to_owned(),
             pass: None,
             suspect: self.stored.suspect,
+            since: if is_whole {
+                self.pass.since
+            } else {
+                self.stored.since
+            },
             // The marks of another run's listing are lost, so one from the beginning is still due.
             completed_at: if is_whole {
                 Some(self.task.engine.clock.now())

@@ -9,6 +9,7 @@ use wrenchtime_connector::{
 };
 
 use crate::joins;
+use crate::window::{Window, is_wider};
 use crate::{Engine, Mode, RunRequest, RunState, StreamState};
 
 /// What a run reads.
@@ -64,6 +65,7 @@ impl Plan {
             confirmed: standing.confirmed,
             interval: engine.options.listing_interval,
             asked: request.entities.clone().unwrap_or_default(),
+            since: request.since,
             now: engine.clock.now(),
         };
         let waves = joins::waves(info, request.entities.as_deref());
@@ -157,17 +159,22 @@ impl EntityPlan {
                 .iter()
                 .any(|stream| states[&stream.name].completed_at.is_none());
         let is_alone = changes.is_empty() && due.asked.contains(&entity.name);
+        let since = Window::of(entity, due.since).map(Window::since);
+        let is_narrow = |stream: &StreamInfo| is_wider(since, states[&stream.name].since);
         let listings = listings.into_iter().filter(|stream| {
             let state = &states[&stream.name];
-            first || is_alone || due.covers(stream, state) || (relied_on && state.suspect)
+            let by_doubt = relied_on && state.suspect;
+            first || is_alone || due.covers(stream, state) || by_doubt || is_narrow(stream)
         });
         let mut streams: Vec<_> = if first || mode == Mode::Full {
             listings.chain(changes).collect()
         } else {
             changes.into_iter().chain(listings).collect()
         };
-        let has_ended =
-            |stream: &StreamInfo| ended_by.is_some_and(|run| ended_in(run, &states[&stream.name]));
+        let has_ended = |stream: &StreamInfo| {
+            let ended = ended_by.is_some_and(|run| ended_in(run, &states[&stream.name]));
+            ended && !is_narrow(stream)
+        };
         streams.retain(|stream| !has_ended(stream));
         let ended = entity.streams.iter().filter(|stream| has_ended(stream));
         Self {
@@ -241,6 +248,7 @@ struct Due {
     asked: Vec<EntityName>,
     confirmed: BTreeSet<StreamName>,
     interval: Duration,
+    since: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
 }
 

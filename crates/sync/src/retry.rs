@@ -2,6 +2,7 @@
 
 use wrenchtime_connector::{EntityInfo, EntityName, Error, RemoteKey, SortKey};
 
+use crate::apply::Terms;
 use crate::flight;
 use crate::joins;
 use crate::task::{Content, Stop, Task};
@@ -105,7 +106,7 @@ impl Task<'_> {
             asked_for.retain(|key| !left.contains(key));
         }
         let rows = found.documents.into_values().collect();
-        let batch = self.differing(entity, rows, None).await?;
+        let batch = self.differing(entity, rows, Terms::default()).await?;
         let mut tally = batch.tally;
         tally.requests(found.requests);
         tally.unreadable(found.unreadable.len());

@@ -209,6 +209,9 @@ pub struct StreamState {
     pub completed_at: Option<DateTime<Utc>>,
     /// Too many rows were missing to believe the last pass that could tell. What relies on the stream waits.
     pub suspect: bool,
+    /// In a listing, what its last complete pass left out: rows that the copy did not have and that had changed before
+    /// this; nothing where all rows came in.
+    pub since: Option<DateTime<Utc>>,
 }
 
 /// A pass over a stream, under way.
@@ -232,6 +235,9 @@ pub struct Pass {
     pub rows: u64,
     /// Rows were met whose key could not be read: absence proves nothing.
     pub blind: bool,
+    /// What it leaves out, as in [`StreamState::since`].
+    #[serde(default)]
+    pub since: Option<DateTime<Utc>>,
 }
 
 /// Asks for documents that could not be mapped.

@@ -6,10 +6,10 @@ use wrenchtime_connector::{EntityInfo, RemoteKey, RowIssue, SortKey, Stub};
 
 use crate::KnownRow;
 use crate::admission::Admission;
-use crate::apply::{Batch, Row};
-use crate::coverage::Coverage;
+use crate::apply::{Batch, Row, Terms};
 use crate::ledger::Tally;
 use crate::task::{Stop, Task};
+use crate::window::Window;
 
 /// What became of a page of stubs.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ impl Task<'_> {
         &self,
         entity: &EntityInfo,
         (stubs, observation): (Vec<Stub>, i64),
-        covered: Option<Coverage>,
+        terms: Terms,
         admission: &mut Admission,
     ) -> Result<Completed, Stop> {
         let stubs = last_of_each(stubs);
@@ -43,7 +43,13 @@ impl Task<'_> {
         let known = self.known(entity, &keys).await?;
         let mut tally = Tally::new(entity);
         let mut wanted: Vec<Stub> = Vec::new();
+        let mut outside = 0;
         for (stub, key) in stubs.into_iter().zip(keys) {
+            let stays_out = |window: Window| window.leaves_out(stub.changed_at.as_ref());
+            if !known.contains_key(&key) && terms.window.is_some_and(stays_out) {
+                outside += u64::from(!stub.deleted);
+                continue;
+            }
             match self.need(&stub, known.get(&key)) {
                 Need::Row => wanted.push(stub),
                 Need::Nothing(Some(row)) => tally.unchanged(&row.resources),
@@ -53,8 +59,15 @@ impl Task<'_> {
         let answer = self
             .rows_of(entity, wanted, (&mut tally, admission))
             .await?;
-        let mut batch = self.differing(entity, answer.rows, covered).await?;
+        // By what their stream showed they come in: it may tell of a change of which the row itself does not.
+        let covered = terms.covered;
+        let terms = Terms {
+            covered,
+            window: None,
+        };
+        let mut batch = self.differing(entity, answer.rows, terms).await?;
         batch.tally.merge(tally);
+        batch.outside = outside;
         let (flagged, vanished): (Vec<_>, Vec<_>) =
             answer.missed.into_iter().partition(|stub| stub.deleted);
         if !flagged.is_empty() {

@@ -61,6 +61,7 @@ fn streams(
     let mut listing = StreamInfo::listing(StreamName::from_static(names[1]), table.listing.page);
     listing.yields = table.listing.yields;
     listing.sorted = table.listing.sorted;
+    listing.dated = true;
     listing.deletes = table.deletes;
     if table.listing.paging == Paging::Snapshot {
         listing.cursor = CursorKind::Token;

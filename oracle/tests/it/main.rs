@@ -20,6 +20,12 @@ fn seeds_hold_on_sqlite() {
     search(240..300, (StoreKind::Sqlite, 1), |_| {}).unwrap();
 }
 
+#[test]
+fn ties_cost_constant_state_and_an_idle_source_one_page() {
+    let ties = wrenchtime_oracle::read_ties(20_000, StoreKind::Sqlite).unwrap();
+    assert!(ties.requests > 0 && ties.checkpoint > 0);
+}
+
 /// What a case may hold, as it is written when it is told.
 const KINDS: &[&str] = &[
     // Sources.

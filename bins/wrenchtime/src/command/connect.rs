@@ -25,6 +25,9 @@ pub(crate) struct Arguments {
     /// A setting that is no secret.
     #[arg(long = "set", value_name = "NAME=VALUE")]
     settings: Vec<String>,
+    /// How far back its records go: `all`, a date, an RFC 3339 instant, or a number of days such as `90d`. All when absent.
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
     /// Do not wait for the first sync; only where the service runs already.
     #[arg(long)]
     no_wait: bool,
@@ -53,6 +56,9 @@ async fn connect(arguments: Arguments, setting: &Setting, session: &Session) -> 
     let mut body = json!({ "system": arguments.system, "settings": settings });
     if let Some(name) = arguments.name {
         body["name"] = Value::String(name);
+    }
+    if let Some(since) = arguments.since {
+        body["records_since"] = Value::String(since);
     }
     let connected = session.client.post("/v1/connections", &body).await?;
     let id = connected["id"]

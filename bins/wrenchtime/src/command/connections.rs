@@ -1,4 +1,4 @@
-//! `connections`: list, show, pause, reauthorize, end.
+//! `connections`: list, show, schedule, extend, pause, reauthorize, end.
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use crate::Setting;
 use crate::session::Session;
 use crate::terminal::{cell, say, table};
 
-/// List, show, pause, reauthorize and end connections.
+/// List, show, schedule, extend, pause, reauthorize and end connections.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -32,6 +32,16 @@ enum Action {
     /// does without an optional one; one that is set now and left out is refused. Nothing changes unless the source
     /// accepts them.
     Reauthorize(Reauthorize),
+    /// Set how often one is synced, and single resources of it.
+    Schedule(super::schedule::Arguments),
+    /// Let the records of one go further back, to a date, an instant, so many days (`90d`), or `all`. It is read whole once.
+    Extend {
+        /// The connection's id.
+        id: String,
+        /// How far back.
+        #[arg(value_name = "TIME")]
+        since: String,
+    },
     /// Stop reading one for now: no run begins until it is resumed. Its data stays readable.
     Pause {
         /// The connection's id.
@@ -84,6 +94,8 @@ async fn act(action: Action, setting: &Setting, session: &Session) -> Result<()>
             say(serde_json::to_string_pretty(&both)?)?;
             Ok(())
         }
+        Action::Schedule(arguments) => super::schedule::run(arguments, setting, session).await,
+        Action::Extend { id, since } => extend(&id, &since, (setting, session)).await,
         Action::Pause { id } => {
             let words = "is paused: nothing is read until it is resumed, its data stays readable";
             tell(&id, "pause", words, (setting, session)).await
@@ -125,6 +137,22 @@ async fn tell(
         say(format!("{id} {words}"))?;
     }
     Ok(())
+}
+
+async fn extend(id: &str, since: &str, (setting, session): (&Setting, &Session)) -> Result<()> {
+    let path = format!("/v1/connections/{id}");
+    let body = json!({ "records_since": since });
+    let changed = session.client.patch(&path, &body).await?;
+    if setting.json {
+        return say(serde_json::to_string_pretty(&changed)?);
+    }
+    let since = match changed["records_since"].as_str() {
+        Some(since) => format!("go back to {since}"),
+        None => "go back to the first".to_owned(),
+    };
+    say(format!(
+        "the records of {id} {since}; it is read whole once"
+    ))
 }
 
 async fn reauthorize(arguments: Reauthorize, setting: &Setting, session: &Session) -> Result<()> {

@@ -25,6 +25,10 @@ pub(crate) struct NewConnectionBody {
     pub(crate) settings: BTreeMap<String, String>,
     /// How often it is synced: 60 to 86400 seconds, or 0 for on demand only. 15 minutes when absent.
     pub(crate) schedule_seconds: Option<u64>,
+    /// How far back its records go, by when the source says that they last changed: `all`, a date (00:00 UTC), an RFC 3339
+    /// instant, or a number of days such as `90d`, counted once from now. All when absent. Records whose changes the
+    /// source does not date are always there, and so is what changed later, however old it is.
+    pub(crate) records_since: Option<String>,
     /// Whether the first sync begins at once.
     #[serde(default = "yes")]
     pub(crate) start_sync: bool,
@@ -59,6 +63,8 @@ pub(crate) struct ConnectionBody {
     /// How often resources are synced that have a schedule of their own, in seconds by their names; 0 for on demand
     /// only.
     resource_schedule_seconds: BTreeMap<Resource, u64>,
+    /// From when on its records go, by the source's clock; null for all.
+    records_since: Option<Timestamp>,
     /// When it was made, by Wrenchtime's clock.
     created_at: Timestamp,
 }
@@ -96,6 +102,7 @@ impl From<StoredConnection> for ConnectionBody {
                 .into_iter()
                 .map(|(resource, every)| (resource, every.map_or(0, |every| every.as_secs())))
                 .collect(),
+            records_since: connection.records_since.map(Timestamp::from),
             created_at: connection.created_at,
         }
     }
@@ -170,4 +177,7 @@ pub(crate) struct ConnectionChangeBody {
     /// often as the connection. Resources that are left out keep what they have. Of several resources that are read
     /// from one table of the source the most frequent one counts.
     pub(crate) resource_schedule_seconds: Option<BTreeMap<Resource, Option<u64>>>,
+    /// How far back its records go, as when it is made: further than before, for what is stored stays. The next sync
+    /// begins at once and reads everything. Not together with other members.
+    pub(crate) records_since: Option<String>,
 }

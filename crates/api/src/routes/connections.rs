@@ -7,7 +7,7 @@ use secrecy::ExposeSecret;
 use wrenchtime_connector::{Settings, SystemName};
 use wrenchtime_model::ConnectionId;
 use wrenchtime_service::storage::ConnectionFilter;
-use wrenchtime_service::{Connect, ConnectionChange, Schedule, State};
+use wrenchtime_service::{Connect, ConnectionChange, RecordsSince, Schedule, State};
 
 use super::{connection_id, cursor, limit, parse_body};
 use crate::cursor::{self as cursors, IdCursor};
@@ -75,7 +75,7 @@ fn one_routes() -> Vec<Route> {
             .named(
                 "connections",
                 "update_connection",
-                "Reauthorize a connection, or change its schedules",
+                "Reauthorize a connection, change its schedules, or let its records go further back",
             )
             .described(
                 "Other settings are checked with the source before anything is stored. They must open the account that \
@@ -147,6 +147,9 @@ async fn create(call: Call) -> Result<Reply, Problem> {
     if let Some(seconds) = body.schedule_seconds {
         request = request.with_schedule(schedule(seconds));
     }
+    if let Some(since) = body.records_since {
+        request = request.with_records_since(since.parse()?);
+    }
     if !body.start_sync {
         request = request.without_first_sync();
     }
@@ -196,9 +199,18 @@ async fn change(call: Call) -> Result<Reply, Problem> {
     let body: ConnectionChangeBody = parse_body(&call.body)?;
     let id = call.connection().await?.id;
     let resources = body.resource_schedule_seconds.unwrap_or_default();
-    if body.settings.is_none() && body.schedule_seconds.is_none() && resources.is_empty() {
+    let has_others =
+        body.settings.is_some() || body.schedule_seconds.is_some() || !resources.is_empty();
+    if let Some(since) = body.records_since.as_deref().filter(|_| !has_others) {
+        let since = since.parse::<RecordsSince>()?;
+        let actor = call.actor();
+        let changed = call.service.look_back_further(id, since, &actor).await?;
+        return Reply::json(StatusCode::OK, &ConnectionBody::from(changed));
+    }
+    if body.records_since.is_some() || !has_others {
         let problem = Problem::new(Code::InvalidBody);
-        let detail = "give settings, schedule_seconds or resource_schedule_seconds";
+        let detail =
+            "give settings, schedule_seconds or resource_schedule_seconds, or records_since alone";
         return Err(problem.with_detail(detail));
     }
     let mut change = ConnectionChange::default();

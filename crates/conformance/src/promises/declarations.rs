@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use wrenchtime_connector::{ConnectorInfo, CursorKind, EntityInfo, Role, SettingKind, Yields};
+use wrenchtime_connector::{
+    ConnectorInfo, CursorKind, EntityInfo, Operation, Role, SettingKind, StreamInfo, Yields,
+};
 
 use crate::log::Log;
 use crate::reading::{Plan, context, whole};
@@ -15,6 +17,12 @@ pub async fn declarations_are_sane<H: Harness>() {
     let info = connector.info();
     assert!(!info.entities.is_empty(), "nothing can be read");
     let mut names = BTreeSet::new();
+    let entities: BTreeSet<_> = info.entities.iter().map(|entity| &entity.name).collect();
+    assert_eq!(
+        entities.len(),
+        info.entities.len(),
+        "two entities have one name"
+    );
     for entity in &info.entities {
         assert!(entity.listing().is_some(), "{} has no listing", entity.name);
         assert!(
@@ -46,6 +54,7 @@ pub async fn declarations_are_sane<H: Harness>() {
                 "{}: role and cursor",
                 stream.name
             );
+            check_stream(stream, by_time);
             assert!(
                 stream.yields == Yields::Documents || entity.fetch_limit.is_some(),
                 "{}: stubs that nothing completes",
@@ -58,7 +67,40 @@ pub async fn declarations_are_sane<H: Harness>() {
     check_resources(info);
 }
 
+fn check_stream(stream: &StreamInfo, by_time: bool) {
+    let name = &stream.name;
+    assert!(
+        stream.dated || !by_time,
+        "{name} is asked by time, and its rows show none"
+    );
+    assert!(
+        stream.history.is_none() || stream.role == Role::Changes,
+        "{name}: only changes are forgotten"
+    );
+    let parts: BTreeSet<_> = stream.unseen.iter().collect();
+    assert!(
+        parts.len() == stream.unseen.len() && parts.iter().all(|part| !part.is_empty()),
+        "{name}: each part that is not seen has a name of its own"
+    );
+}
+
 fn check_resources(info: &ConnectorInfo) {
+    for resource in &info.resources {
+        let name = resource.resource;
+        let can_read = resource.operations.contains(&Operation::Read);
+        assert!(can_read, "{name} cannot even be read");
+        let can_write = resource
+            .operations
+            .iter()
+            .any(|one| *one != Operation::Read);
+        assert!(
+            can_write || (resource.required.is_empty() && resource.writable.is_empty()),
+            "{name}: fields to write, and no way to write them"
+        );
+        let unknown = |field: &&&str| !resource.writable.contains(*field);
+        let unknown = resource.required.iter().find(unknown);
+        assert_eq!(unknown, None, "{name}: required and not writable");
+    }
     let declared: BTreeSet<_> = info
         .resources
         .iter()

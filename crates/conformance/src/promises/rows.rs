@@ -103,6 +103,7 @@ pub async fn every_document_maps_to_declared_records<H: Harness>() {
     let (mapper, connection) = (harness.mapper(), ConnectionId::new());
     let mut made = BTreeSet::new();
     for entity in &connector.info().entities {
+        let mut made_here = BTreeSet::new();
         for document in whole(&*connector, entity).await {
             let mapped = map(&*mapper, connection, &document);
             for record in mapped {
@@ -123,9 +124,16 @@ pub async fn every_document_maps_to_declared_records<H: Harness>() {
                     entity.name,
                     document.key
                 );
-                made.insert(record.resource);
+                made_here.insert(record.resource);
             }
         }
+        let declared: BTreeSet<_> = entity.resources.iter().copied().collect();
+        assert_eq!(
+            made_here, declared,
+            "{}: its rows become what is declared, and the source holds rows of each kind",
+            entity.name
+        );
+        made.extend(made_here);
     }
     let declared: BTreeSet<_> = connector
         .info()

@@ -177,6 +177,7 @@ fn work_orders() -> EntityInfo {
         "moves of the asset in the tree of places",
     ];
     let mut all = StreamInfo::listing(StreamName::from_static("work-order-all"), DOCUMENTS);
+    all.dated = true;
     all.deletes = Deletes::Never;
     let mut entity = entity(Table::WorkOrder, vec![Resource::WorkOrder], "work_order");
     entity.streams = vec![last_action, action_log, all];

@@ -140,7 +140,11 @@ fn page(entity: &EntityInfo, stream: &StreamInfo, window: Window) -> Page {
         .rows
         .into_iter()
         .partition(|(_, row)| row.fault.is_some());
-    let good = good.into_iter();
+    let good = good.into_iter().map(|(key, mut row)| {
+        // A stream without change times shows none.
+        row.at = row.at.filter(|_| stream.dated);
+        (key, row)
+    });
     let items = match stream.yields {
         Yields::Documents => {
             Items::Documents(good.map(|(key, row)| document(entity, key, &row)).collect())

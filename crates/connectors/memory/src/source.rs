@@ -293,6 +293,7 @@ pub fn default_entities() -> Vec<EntityInfo> {
     );
     changes.deletes = Deletes::Flagged;
     let mut all = StreamInfo::listing(StreamName::from_static("work_orders-all"), 100);
+    all.dated = true;
     all.deletes = Deletes::FlaggedOrAbsent;
     work_orders.streams = vec![changes, all];
 
@@ -304,6 +305,7 @@ pub fn default_entities() -> Vec<EntityInfo> {
     assets.fetch_limit = Some(50);
     let mut sweep = StreamInfo::listing(StreamName::from_static("assets-sweep"), 200);
     sweep.yields = Yields::Stubs;
+    sweep.dated = true;
     sweep.unseen = vec!["quiet edits"];
     sweep.deletes = Deletes::FlaggedOrAbsent;
     assets.streams = vec![sweep];

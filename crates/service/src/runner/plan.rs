@@ -259,6 +259,7 @@ mod tests {
             resource_schedules: own.iter().map(|(one, own)| (*one, every(*own))).collect(),
             created_at: at(0).into(),
             authorized_at: at(0),
+            records_since: None,
         }
     }
 

@@ -287,6 +287,7 @@ impl Runner {
             mapper,
             mode,
             asked_at: begun.order.asked_at,
+            since: connection.records_since,
             cancel: begun.cancel.clone(),
             ending: begun.ending.clone(),
             progress: begun.progress.clone(),

@@ -5,6 +5,7 @@ mod deciding;
 mod dropped;
 mod fixture;
 mod life_cycle;
+mod look_back;
 mod obstacles;
 mod pausing;
 mod races;

@@ -10,9 +10,9 @@ use wrenchtime_connector::Settings;
 use wrenchtime_memory::MemorySource;
 use wrenchtime_model::{ConnectionId, RunId};
 use wrenchtime_service::storage::{
-    AuditEntry, ConnectionFilter, ConnectionStore, ConnectionToken, Disconnect, ManagementKey,
-    NewConnection, NewCredentials, NewSchedule, QuarantineRetried, QuarantineRetry, SecretHash,
-    Standing, StorageError, StoredConnection, SuspicionDecision, Transition,
+    AuditEntry, ConnectionFilter, ConnectionStore, ConnectionToken, Disconnect, Extension,
+    ManagementKey, NewConnection, NewCredentials, NewSchedule, QuarantineRetried, QuarantineRetry,
+    SecretHash, Standing, StorageError, StoredConnection, SuspicionDecision, Transition,
 };
 use wrenchtime_service::sync::{RunState, Suspicion};
 use wrenchtime_service::{Actor, ConnectionChange, Error, MasterKey, Schedule, Service, State};
@@ -166,6 +166,10 @@ impl ConnectionStore for Held {
 
     async fn set_schedule(&self, id: ConnectionId, new: NewSchedule) -> Result<bool> {
         self.store.set_schedule(id, new).await
+    }
+
+    async fn extend(&self, extension: Extension) -> Result<Option<StoredConnection>> {
+        self.store.extend(extension).await
     }
 
     async fn decide_suspicion(&self, decision: SuspicionDecision) -> Result<Option<Suspicion>> {

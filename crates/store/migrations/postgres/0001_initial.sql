@@ -51,6 +51,8 @@ CREATE TABLE connection_details (
     schedule bigint,
     -- The same of resources that have a schedule of their own, as JSON by their names; 0 for on demand only.
     resource_schedules text NOT NULL DEFAULT '{}',
+    -- From when on its records go; all without it.
+    records_since bigint,
     created_at bigint NOT NULL
 );
 

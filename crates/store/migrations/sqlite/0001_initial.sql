@@ -39,6 +39,8 @@ CREATE TABLE connection_details (
     schedule INTEGER,
     -- The same of resources that have a schedule of their own, as JSON by their names; 0 for on demand only.
     resource_schedules TEXT NOT NULL DEFAULT '{}',
+    -- From when on its records go; all without it.
+    records_since INTEGER,
     created_at INTEGER NOT NULL
 );
 

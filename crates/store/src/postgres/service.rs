@@ -13,10 +13,10 @@ use uuid::Uuid;
 use wrenchtime_model::{ConnectionId, RunId};
 use wrenchtime_service::storage::{
     AuditEntry, ChangesPage, ChangesQuery, ConnectionFilter, ConnectionStore, ConnectionToken,
-    Disconnect, GetQuery, ListPage, ListQuery, ManagementKey, NewConnection, NewCredentials,
-    NewSchedule, QuarantinePage, QuarantineQuery, QuarantineRetried, QuarantineRetry, RecordReader,
-    SecretHash, Standing, StorageError, StoredConnection, StoredRecord, SuspicionDecision,
-    SuspicionShown, SyncSnapshot, Transition,
+    Disconnect, Extension, GetQuery, ListPage, ListQuery, ManagementKey, NewConnection,
+    NewCredentials, NewSchedule, QuarantinePage, QuarantineQuery, QuarantineRetried,
+    QuarantineRetry, RecordReader, SecretHash, Standing, StorageError, StoredConnection,
+    StoredRecord, SuspicionDecision, SuspicionShown, SyncSnapshot, Transition,
 };
 use wrenchtime_sync::{RunState, Suspicion};
 
@@ -107,6 +107,10 @@ impl ConnectionStore for PostgresStore {
 
     async fn set_schedule(&self, id: ConnectionId, new: NewSchedule) -> Result<bool, StorageError> {
         Ok(connections::set_schedule(self, id, &new).await?)
+    }
+
+    async fn extend(&self, extension: Extension) -> Result<Option<StoredConnection>, StorageError> {
+        Ok(connections::extend(self, &extension).await?)
     }
 
     async fn runs(

@@ -5,13 +5,15 @@ use crate::fixture::{
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
+
+use chrono::TimeDelta;
 use uuid::Uuid;
 use wrenchtime_connector::SystemName;
 use wrenchtime_model::{ConnectionId, EventBody, EventType, Resource, RunId, Timestamp};
 use wrenchtime_service::State;
 use wrenchtime_service::storage::{
-    ConnectionFilter, ConnectionStore, Disconnect, Interval, ManagementKey, NewConnection,
-    NewSchedule, RecordReader, SealedSettings, SecretHash, Standing, StorageError,
+    ConnectionFilter, ConnectionStore, Disconnect, Extension, Interval, ManagementKey,
+    NewConnection, NewSchedule, RecordReader, SealedSettings, SecretHash, Standing, StorageError,
     StoredConnection, Transition,
 };
 use wrenchtime_sync::{LifecycleEvent, Mode, Outcome, RunFinish, RunProgress, Storage};
@@ -81,6 +83,7 @@ fn stored(new: &NewConnection) -> StoredConnection {
         authorized_at: new.created_at.as_datetime(),
         schedule: new.schedule,
         resource_schedules: BTreeMap::new(),
+        records_since: new.records_since,
         created_at: new.created_at,
     }
 }
@@ -317,6 +320,43 @@ pub(crate) async fn schedules_are_set<F: Fixture>() {
     let nobody = ConnectionId::new();
     let new = schedule(every(60), &[]);
     assert!(!lane.store.set_schedule(nobody, new).await.unwrap());
+}
+
+pub(crate) async fn records_go_further_back_and_never_less_far<F: Fixture>() {
+    let fixture = F::new().await;
+    let lane = Lane::begin(&fixture).await;
+    let before = lane.store.connection(lane.id).await.unwrap().unwrap();
+    let extend = async |id, since| {
+        let audit = audit("connection.extended");
+        let extension = Extension { id, since, audit };
+        lane.store.extend(extension).await.unwrap()
+    };
+    let set = before.records_since.unwrap();
+    for since in [set, set + TimeDelta::microseconds(1)] {
+        assert_eq!(extend(lane.id, Some(since)).await, None);
+    }
+    assert_eq!(extend(ConnectionId::new(), None).await, None);
+    let earlier = Some(set - TimeDelta::microseconds(1));
+    let expected = StoredConnection {
+        records_since: earlier,
+        ..before
+    };
+    assert_eq!(extend(lane.id, earlier).await, Some(expected.clone()));
+    let after = extend(lane.id, None).await.unwrap();
+    assert_eq!(after.records_since, None);
+    // There is no further back than all.
+    for since in [earlier, None] {
+        assert_eq!(extend(lane.id, since).await, None);
+    }
+    let disconnect = Disconnect {
+        id: lane.id,
+        reason: None,
+        event: lifecycle(EventType::ConnectionDisconnected),
+        at: second(9),
+        audit: audit("connection.disconnected"),
+    };
+    lane.store.disconnect(disconnect).await.unwrap();
+    assert_eq!(extend(lane.id, None).await, None);
 }
 
 pub(crate) async fn runs_are_listed_newest_first<F: Fixture>() {

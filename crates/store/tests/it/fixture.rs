@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 use wrenchtime_connector::{
@@ -116,6 +116,7 @@ pub(crate) fn new_connection(id: ConnectionId) -> NewConnection {
             void_from: None,
         },
         schedule: Some(Duration::from_secs(300)),
+        records_since: Some(noon() - TimeDelta::days(1)),
         created_at: Timestamp::from(noon()),
         audit: audit("connection.created"),
     }

@@ -96,6 +96,7 @@ macro_rules! store_suite {
                 a_state_changes_only_from_an_expected_one
                 a_disconnected_connection_is_read_and_never_written
                 schedules_are_set
+                records_go_further_back_and_never_less_far
                 runs_are_listed_newest_first
                 connections_are_counted_by_system_and_state
             }

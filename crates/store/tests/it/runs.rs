@@ -55,6 +55,7 @@ pub(crate) async fn an_unfinished_run_is_gone_on_with<F: Fixture>() {
         largest: None,
         rows: 1,
         blind: false,
+        since: Some(second(1)),
     });
     let state = page.state.clone();
     lane.store.commit(&lane.fence, page).await.unwrap();

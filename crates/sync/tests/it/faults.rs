@@ -12,7 +12,7 @@ use wrenchtime_connector::{
 use wrenchtime_model::EventType;
 use wrenchtime_sync::{Mode, Outcome, RunError};
 
-use crate::source::{Shape, Source};
+use crate::source::{Asked, Shape, Source};
 use crate::support::{ALL, TestMapper, World, cases, script, shape, wait};
 
 /// A source whose every page names the same next one.
@@ -197,7 +197,12 @@ async fn refused_credentials_end_the_run_at_once() {
     assert_eq!(error.kind(), ErrorKind::ReauthorizationRequired);
     assert_eq!(report.outcome, Outcome::Failed);
     assert!(report.progress.faults.contains_key("valves-all"));
-    assert!(world.source.asked().len() < 6);
+    // How far the other table is by then depends on threads. From then on, only what was under way is asked.
+    let asked = world.source.asked();
+    let refused = asked.iter().position(
+        |asked| matches!(asked, Asked::Page(stream, ..) if stream.as_str() == "valves-all"),
+    );
+    assert!(asked.len() - refused.unwrap() <= 3, "{asked:?}");
 }
 
 #[tokio::test]

@@ -255,6 +255,34 @@ async fn a_row_without_a_key_hides_no_doubt() {
 }
 
 #[tokio::test]
+async fn what_is_confirmed_of_a_pass_that_proves_nothing_lets_the_others_go_on_and_removes_nothing()
+{
+    let world = world(joining(&Shape::default()));
+    world.run(Mode::Full).await.unwrap();
+    world.source.spoil(2, false);
+    shrink(&world, 10);
+    world.run_all().await.unwrap();
+    let stands = world.suspicions().await.pop().unwrap();
+    assert_eq!(world.storage.suspects(world.connection, stands.id), []);
+    world.decide(Decision::Confirm).await;
+    world.source.put_into("valves", 3, 7);
+    world.settle();
+    world.run(Mode::Incremental).await.unwrap();
+    assert!(contents(&world, "valves")[&3].contains("\"7/4\""));
+    assert_eq!(world.copy().len(), 30);
+    // A pass that proves which rows are gone has to be confirmed itself.
+    world.source.mend();
+    let report = world.run_all().await.unwrap();
+    assert_held(&report, &["valves-all"], "held back until pumps");
+    assert_eq!(world.copy().len(), 30);
+    let anew = world.suspicions().await.pop().unwrap();
+    assert_ne!(anew.id, stands.id);
+    world.decide(Decision::Confirm).await;
+    world.run(Mode::Incremental).await.unwrap();
+    world.assert_true();
+}
+
+#[tokio::test]
 async fn a_run_killed_behind_or_within_a_suspect_pass_remembers_the_doubt() {
     for shape in [files(), joining(&Shape::default())] {
         let mut points = 0;

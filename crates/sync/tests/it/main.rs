@@ -13,6 +13,7 @@ mod faults;
 mod forgetting;
 mod joins;
 mod kill;
+mod look_back;
 mod retry;
 mod rules;
 mod sharing;

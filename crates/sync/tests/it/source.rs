@@ -42,6 +42,10 @@ pub(crate) struct Shape {
     pub(crate) history: Option<Duration>,
     /// Who asks for older changes is refused, instead of being told less.
     pub(crate) refuses_old: bool,
+    /// The listing is declared not to show when rows changed.
+    pub(crate) undated_listing: bool,
+    /// Every fifth row has no change time.
+    pub(crate) undated_rows: bool,
 }
 
 impl Default for Shape {
@@ -64,6 +68,8 @@ impl Default for Shape {
             short_pages: false,
             history: None,
             refuses_old: false,
+            undated_listing: false,
+            undated_rows: false,
         }
     }
 }
@@ -374,10 +380,14 @@ impl Source {
         at.duration_trunc(step).unwrap()
     }
 
-    fn change_time(&self, row: &Row) -> ChangeTime {
+    /// Returns the change time that a row shows.
+    pub(crate) fn change_time(&self, key: u32, row: &Row) -> Option<ChangeTime> {
+        if self.shape.undated_rows && key.is_multiple_of(5) {
+            return None;
+        }
         let at = self.shown(row.at);
         let text = at.to_rfc3339_opts(SecondsFormat::Millis, true);
-        ChangeTime { at, text }
+        Some(ChangeTime { at, text })
     }
 
     fn document(&self, state: &State, entity: &EntityName, key: u32, row: &Row) -> Document {
@@ -391,7 +401,7 @@ impl Source {
         let body = to_raw_value(&body).unwrap();
         Document::new(entity.clone(), RemoteKey::new(key.to_string()), body)
             .with_version(Some(row.version.to_string()))
-            .with_changed_at(Some(self.change_time(row)))
+            .with_changed_at(self.change_time(key, row))
             .with_deleted(row.flagged)
     }
 
@@ -400,7 +410,7 @@ impl Source {
         let version = (role == Role::Listing).then(|| row.version.to_string());
         Stub::new(RemoteKey::new(key.to_string()))
             .with_version(version)
-            .with_changed_at(Some(self.change_time(row)))
+            .with_changed_at(self.change_time(key, row))
             .with_deleted(row.flagged)
     }
 
@@ -420,6 +430,9 @@ impl Source {
             .get(entity.name.as_str())
             .into_iter()
             .flatten()
+            .filter(|(key, row)| {
+                stream.role == Role::Listing || self.change_time(**key, row).is_some()
+            })
             .filter(|(_, row)| since.is_none_or(|since| self.shown(row.at) >= since))
             .filter(|(_, row)| {
                 let forgets = self.forgets().filter(|_| stream.role == Role::Changes);
@@ -572,6 +585,7 @@ fn entity(table: &str, shape: &Shape) -> EntityInfo {
     listing.yields = shape.listing;
     listing.sorted = shape.listing_sorted;
     listing.deletes = shape.deletes;
+    listing.dated = !shape.undated_listing;
     if shape.token {
         listing.cursor = CursorKind::Token;
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use proptest::prelude::*;
 use serde_json::json;
 use serde_json::value::to_raw_value;
@@ -67,6 +68,8 @@ pub(crate) struct World {
     pub(crate) connection: ConnectionId,
     pub(crate) mapper: Arc<TestMapper>,
     pub(crate) clock: ManualClock,
+    /// The look-back of its runs.
+    pub(crate) since: Option<DateTime<Utc>>,
 }
 
 impl World {
@@ -81,6 +84,7 @@ impl World {
                 refuses: None,
             }),
             clock,
+            since: None,
         }
     }
 
@@ -112,7 +116,9 @@ impl World {
     pub(crate) fn request(&self, mode: Mode) -> RunRequest {
         let connector: Arc<dyn Connector> = Arc::new(self.source.clone());
         let mapper: Arc<dyn Mapper> = Arc::clone(&self.mapper) as Arc<dyn Mapper>;
-        RunRequest::new(self.connection, connector, mapper, mode)
+        let mut request = RunRequest::new(self.connection, connector, mapper, mode);
+        request.since = self.since;
+        request
     }
 
     pub(crate) async fn send(&self, request: RunRequest) -> Result<RunReport, RunError> {
@@ -187,7 +193,20 @@ impl World {
             let (resource, content) = meaning(row.value, row.child);
             (key, (resource, content.to_string()))
         };
-        self.source.truth().into_iter().map(row).collect()
+        let rows = self.source.truth().into_iter();
+        rows.filter(|(key, row)| self.is_within(*key, row))
+            .map(row)
+            .collect()
+    }
+
+    /// Tells whether a row may have changed since the look-back's instant.
+    fn is_within(&self, key: u32, row: &Row) -> bool {
+        let step = self.source.shape.precision.step();
+        let changed = self.source.change_time(key, row);
+        let dated = changed.filter(|_| !self.source.shape.undated_listing);
+        self.since
+            .zip(dated)
+            .is_none_or(|(since, changed)| changed.at + step > since)
     }
 
     /// The copy is the truth, and the feed tells exactly how it came to be.

@@ -10,12 +10,13 @@ use wrenchtime_mapping::{Functions, Mapping};
 use wrenchtime_memory::{MemoryFactory, MemorySource};
 
 pub(crate) struct Memory {
-    source: MemorySource,
-    counter: AtomicU32,
+    pub(crate) source: MemorySource,
+    pub(crate) counter: AtomicU32,
 }
 
 fn instant(minute: u32) -> DateTime<Utc> {
-    let start: DateTime<Utc> = "2031-05-05T08:00:00Z".parse().unwrap();
+    // As fine as is declared.
+    let start: DateTime<Utc> = "2031-05-05T08:00:01.007Z".parse().unwrap();
     start + TimeDelta::minutes(minute.into())
 }
 
@@ -31,6 +32,19 @@ impl Memory {
         self.counter.fetch_add(1, Ordering::Relaxed)
     }
 
+    /// Fills a source.
+    pub(crate) async fn over(source: MemorySource) -> Self {
+        let counter = AtomicU32::new(1);
+        let harness = Self { source, counter };
+        harness.source.set_secret("canary-s3cr3t");
+        for entity in ["work_orders", "assets"] {
+            for _ in 0..7 {
+                harness.insert(&EntityName::new(entity)).await;
+            }
+        }
+        harness
+    }
+
     fn edit_all(&self, edit: impl Fn(&mut Value)) {
         for entity in ["work_orders", "assets"] {
             for mut row in self.source.rows(entity) {
@@ -44,17 +58,7 @@ impl Memory {
 #[async_trait]
 impl Harness for Memory {
     async fn start() -> Self {
-        let harness = Self {
-            source: MemorySource::new(),
-            counter: AtomicU32::new(1),
-        };
-        harness.source.set_secret("canary-s3cr3t");
-        for entity in ["work_orders", "assets"] {
-            for _ in 0..7 {
-                harness.insert(&EntityName::new(entity)).await;
-            }
-        }
-        harness
+        Self::over(MemorySource::new()).await
     }
 
     fn powers(&self) -> Powers {
@@ -91,7 +95,9 @@ impl Harness for Memory {
 
     async fn insert(&self, entity: &EntityName) -> Option<RemoteKey> {
         let number = self.tick();
-        let key = format!("{:x}", 1000 - number);
+        // Of two lengths, so that numbers and texts are told apart by their order.
+        let first = if number.is_multiple_of(2) { 500 } else { 2000 };
+        let key = (first - number).to_string();
         self.source.put(
             entity.as_str(),
             &key,

@@ -3,4 +3,5 @@
 
 mod bite;
 mod conformance;
+mod lies;
 mod source;

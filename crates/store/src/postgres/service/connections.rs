@@ -8,7 +8,7 @@ use wrenchtime_connector::SystemName;
 use wrenchtime_model::{ConnectionId, Timestamp};
 use wrenchtime_service::State;
 use wrenchtime_service::storage::{
-    ConnectionFilter, Disconnect, NewConnection, NewSchedule, SealedSettings, Standing,
+    ConnectionFilter, Disconnect, Extension, NewConnection, NewSchedule, SealedSettings, Standing,
     StoredConnection, Transition,
 };
 
@@ -22,7 +22,7 @@ use crate::postgres::{PostgresStore, connection};
 
 /// The columns that [`stored_connection`] reads, of connections `c` and their details `d`.
 pub(super) const CONNECTION_COLUMNS: &str = "c.id, d.system, d.name, d.state, d.state_since, d.reason, d.account, d.data_key, d.settings, d.schedule, \
-     d.created_at, d.resource_schedules, d.authorized_at";
+     d.created_at, d.resource_schedules, d.authorized_at, d.records_since";
 
 /// Reads a connection from the columns behind `at`.
 pub(super) fn stored_connection(row: &PgRow, at: usize) -> Result<StoredConnection, Fault> {
@@ -48,6 +48,10 @@ pub(super) fn stored_connection(row: &PgRow, at: usize) -> Result<StoredConnecti
         resource_schedules: codec::intervals(row.try_get(at + 11)?)?,
         created_at,
         authorized_at: codec::instant(row.try_get(at + 12)?)?,
+        records_since: row
+            .try_get::<Option<i64>, _>(at + 13)?
+            .map(codec::instant)
+            .transpose()?,
     })
 }
 
@@ -60,7 +64,7 @@ pub(super) async fn create(store: &PostgresStore, new: &NewConnection) -> Result
     let lane = connection::add(&mut tx, new.id, new.created_at).await?;
     sqlx::query(
         "INSERT INTO connection_details (connection, system, name, state, state_since, account, data_key, settings, \
-         schedule, created_at, authorized_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+         schedule, created_at, authorized_at, records_since) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
     )
     .bind(lane)
     .bind(Text::new(new.system.as_str()))
@@ -73,6 +77,7 @@ pub(super) async fn create(store: &PostgresStore, new: &NewConnection) -> Result
     .bind(seconds(new.schedule))
     .bind(new.created_at.as_micros())
     .bind(new.created_at.as_micros())
+    .bind(new.records_since.map(codec::micros))
     .execute(&mut *tx)
     .await?;
     keys::add_token(&mut tx, lane, &new.token).await?;
@@ -301,4 +306,26 @@ pub(super) async fn write_schedule(
     .execute(&mut *tx)
     .await?;
     keys::write_audit(tx, &new.audit).await
+}
+
+pub(super) async fn extend(
+    store: &PostgresStore,
+    extension: &Extension,
+) -> Result<Option<StoredConnection>, Fault> {
+    let mut tx = store.write().await?;
+    let Some((lane, before)) = standing(&mut tx, extension.id).await? else {
+        return Ok(None);
+    };
+    if before.state == State::Disconnected || !extension.is_wider_than(&before) {
+        return Ok(None);
+    }
+    sqlx::query("UPDATE connection_details SET records_since = $1 WHERE connection = $2")
+        .bind(extension.since.map(codec::micros))
+        .bind(lane.row)
+        .execute(&mut *tx)
+        .await?;
+    keys::write_audit(&mut tx, &extension.audit).await?;
+    let after = find(&mut tx, extension.id).await?;
+    tx.commit().await?;
+    Ok(after)
 }
