@@ -4,6 +4,7 @@ mod backups;
 mod database;
 mod opening;
 mod races;
+mod statistics;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -32,6 +32,7 @@ pub(super) async fn commit(
     write_marks(&mut tx, run, &commit).await?;
     retry::settle(&mut tx, lane.row, &commit).await?;
     write_issues(&mut tx, run, &commit).await?;
+    let written = page.documents.len();
     let rows = page.documents.iter().map(|document| document.row);
     lane.last_document = rows.fold(lane.last_document, i64::max);
     lane.clock = page.clock;
@@ -45,6 +46,7 @@ pub(super) async fn commit(
     write_ledger(&mut tx, &lane, &commit, (run, &progress)).await?;
     tx.commit().await?;
     store.inner.mark.saw(&lane);
+    store.wrote(written).await;
     Ok(outcome)
 }
 
