@@ -1,7 +1,8 @@
 //! What a run by schedule costs where little or nothing changed.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Result;
 
@@ -11,8 +12,8 @@ use crate::source::Source;
 
 /// The shortest schedule that there is.
 const EVERY: u64 = 60;
-/// How long the service is watched while no run is due.
-const IDLE: Duration = Duration::from_secs(20);
+/// Longer than a schedule of a minute may be put off, so that each connection has a run in it.
+const ROUND: Duration = Duration::from_secs(70);
 /// Longer than a source's commits take to become visible, so that nothing is read twice.
 const HOUR: u64 = 3600;
 
@@ -61,62 +62,68 @@ async fn measure(
     source.go_live().await?;
     source.advance(HOUR).await?;
     let before = service.usage()?.cpu;
-    serve::pause(IDLE).await;
-    let idle = (service.usage()?.cpu - before) / IDLE.as_secs_f64();
+    let none = round(service, &connected, ROUND).await?;
+    let idle = service.usage()?.cpu - before;
     for connection in &connected {
         service.schedule(&connection.id, EVERY).await?;
     }
-    // The first run by schedule may find what the first sync was too early for.
-    let mut last = round(service, &connected, None).await?;
+    // The first runs by schedule may find what the first sync was too early for.
+    round(service, &connected, ROUND).await?;
     source.advance(HOUR).await?;
-    last = round(service, &connected, Some(&last)).await?;
-    let (begun, before) = (Instant::now(), service.usage()?.cpu);
-    let empty = round(service, &connected, Some(&last)).await?;
+    round(service, &connected, ROUND).await?;
+    let before = service.usage()?.cpu;
+    let empty = round(service, &connected, ROUND).await?;
     let spent = service.usage()?.cpu - before;
     let streams: u64 = empty.iter().map(|run| run.streams_done).sum();
-    let fetched: u64 = empty.iter().map(|run| run.sum("fetched")).sum();
-    let own = spent - idle * begun.elapsed().as_secs_f64();
     println!(
-        "{} empty runs: {} runs of {streams} streams in all, {fetched} rows fetched, {:.0} ms of CPU, of them {:.0} ms \
-         idle and asked how they are",
+        "{} empty runs: {} runs of {streams} streams in all, {} rows fetched, {:.0} ms of CPU; {:.0} ms in as long a time \
+         with {} runs",
         store.name(),
         empty.len(),
+        sum(&empty, "fetched"),
         spent * 1e3,
-        (spent - own) * 1e3,
+        idle * 1e3,
+        none.len(),
     );
     println!(
         "{} empty run: {:.2} ms of CPU for each stream",
         store.name(),
-        own * 1e3 / streams as f64
+        (spent - idle) * 1e3 / streams as f64
     );
     let changes = u64::try_from(options.work_orders / 100)?;
     source.change(changes).await?;
-    let changed = round(service, &connected, Some(&empty)).await?;
-    let fetched: u64 = changed.iter().map(|run| run.sum("fetched")).sum();
-    let stored: u64 = changed.iter().map(|run| run.sum("changed")).sum();
+    let changed = round(service, &connected, ROUND).await?;
+    let fetched = sum(&changed, "fetched");
+    let all = changes * u64::try_from(connected.len())?;
     println!(
-        "{} rows fetched / rows changed: {:.2} ({fetched} / {} after 1 % of the rows changed; {stored} records did)",
+        "{} rows fetched / rows changed: {:.2} ({fetched} / {all} after 1 % of the rows changed; {} records did)",
         store.name(),
-        fetched as f64 / (changes * changed.len() as u64) as f64,
-        changes * changed.len() as u64,
+        fetched as f64 / all as f64,
+        sum(&changed, "changed"),
     );
     Ok(())
 }
 
-/// Waits for another run of each connection.
-async fn round(
-    service: &mut Service,
-    connected: &[Connected],
-    before: Option<&[Run]>,
-) -> Result<Vec<Run>> {
+fn sum(runs: &[Run], count: &str) -> u64 {
+    runs.iter().map(|run| run.sum(count)).sum()
+}
+
+/// Waits, and returns the runs that ended meanwhile. Nobody asks in between, for that would be measured too.
+async fn round(service: &Service, connected: &[Connected], time: Duration) -> Result<Vec<Run>> {
+    let mut before = BTreeSet::new();
+    for connection in connected {
+        let runs = service.runs(&connection.id).await?;
+        before.extend(runs.into_iter().map(|run| run.id));
+    }
+    serve::pause(time).await;
     let mut runs = Vec::new();
-    for (at, connection) in connected.iter().enumerate() {
-        let newest = service.runs(&connection.id).await?.into_iter().next();
-        let last = before.map(|runs| runs[at].id.clone());
-        let last = last.or(newest.map(|run| run.id));
-        let run = service.end_of_run(&connection.id, last.as_deref()).await?;
-        run.check()?;
-        runs.push(run);
+    for connection in connected {
+        for run in service.runs(&connection.id).await? {
+            if run.finished_at.is_some() && !before.contains(&run.id) {
+                run.check()?;
+                runs.push(run);
+            }
+        }
     }
     Ok(runs)
 }
