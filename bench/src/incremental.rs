@@ -61,6 +61,8 @@ async fn measure(
     }
     source.go_live().await?;
     source.advance(HOUR).await?;
+    // What the first syncs left behind, events to be fanned out for example, is done by then.
+    serve::pause(ROUND).await;
     let before = service.usage()?.cpu;
     let none = round(service, &connected, ROUND).await?;
     let idle = service.usage()?.cpu - before;
