@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::hint::black_box;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -14,12 +13,16 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions, Connection, QueryBuilder, Sqlite};
 
+use crate::place::Place;
+use crate::postgres::{Target, Way};
 use crate::process::Usage;
 use crate::source::{Asked, Source};
 use crate::stored::{Batch, Cell, Row, Stored, TABLES, execute};
 
 /// As many as a usual page holds. With twenty parameters a row it stays below SQLite's 32,766 for a statement.
 const ROWS_AT_ONCE: usize = 500;
+/// As fast as any of the ways there are, and with the least to decide.
+const POSTGRES_WAY: Way = Way::Copy;
 
 /// What the bare loop took.
 #[derive(Clone, Copy, Default, Debug)]
@@ -44,15 +47,44 @@ struct Page<'a> {
     entities: Vec<&'a RawValue>,
 }
 
-/// Asks for the same as the service did, and writes the same rows to a database in an empty directory.
+/// The database that the bare loop writes to, by one connection.
+enum Database {
+    Sqlite(SqliteConnection),
+    Postgres(Target),
+}
+
+impl Database {
+    async fn open(place: &Place, stored: &Stored) -> Result<Self> {
+        Ok(match place.database() {
+            None => Self::Sqlite(open(place, stored).await?),
+            Some(_) => Self::Postgres(Target::open(place, stored, POSTGRES_WAY).await?),
+        })
+    }
+
+    async fn insert(&mut self, stored: &Stored, batch: &Batch) -> Result<()> {
+        match self {
+            Self::Sqlite(database) => insert(database, stored, batch).await,
+            Self::Postgres(target) => target.insert(batch).await,
+        }
+    }
+
+    async fn close(self) -> Result<()> {
+        match self {
+            Self::Sqlite(database) => Ok(database.close().await?),
+            Self::Postgres(target) => target.close().await,
+        }
+    }
+}
+
+/// Asks for the same as the service did, and writes the same rows to a database in an empty place.
 pub(crate) async fn run(
     client: &reqwest::Client,
     source: &Source,
     requests: &[Asked],
     stored: &Stored,
-    directory: &Path,
+    place: &Place,
 ) -> Result<Bare> {
-    let mut database = open(directory, stored).await?;
+    let mut database = Database::open(place, stored).await?;
     let mut left: BTreeMap<&str, VecDeque<&Batch>> = stored
         .batches
         .iter()
@@ -73,7 +105,7 @@ pub(crate) async fn run(
             bare.parsing += parsing.elapsed().as_secs_f64();
             if let Some(batch) = batch_of(asked, rows, &mut left) {
                 let writing = Instant::now();
-                insert(&mut database, stored, batch).await?;
+                database.insert(stored, batch).await?;
                 bare.writing += writing.elapsed().as_secs_f64();
             }
             anyhow::Ok(())
@@ -94,9 +126,9 @@ pub(crate) async fn run(
 }
 
 /// Every option is the store's own (`sqlite/open.rs` there), so that both sides do the same work.
-async fn open(directory: &Path, stored: &Stored) -> Result<SqliteConnection> {
+async fn open(place: &Place, stored: &Stored) -> Result<SqliteConnection> {
     let options = SqliteConnectOptions::new()
-        .filename(directory.join("bare.db"))
+        .filename(place.directory().join("bare.db"))
         .create_if_missing(true)
         .page_size(8192)
         .auto_vacuum(SqliteAutoVacuum::Incremental)

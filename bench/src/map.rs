@@ -36,17 +36,7 @@ pub(crate) struct Options {
 }
 
 pub(crate) async fn run(options: &Options) -> Result<ExitCode> {
-    let sandbox = CorrigoSandbox::start(CorrigoOptions::new(
-        options.seed,
-        usize::try_from(options.work_orders)?,
-    ))
-    .await?;
-    let mut runtime = RuntimeOptions::default();
-    runtime.egress = Policy::allowing(["127.0.0.0/8".parse::<AllowRule>()?]);
-    let factory = CorrigoFactory::new(Runtime::new(runtime)?);
-    let documents = work_orders(&factory, &sandbox).await?;
-    sandbox.stop().await;
-    let mapping = Mapping::default_of(&factory)?;
+    let (documents, mapping) = documents(options.work_orders, options.seed).await?;
     let bytes: usize = documents.iter().map(|row| row.body.get().len()).sum();
     println!(
         "documents: {} work orders of {} bytes on average",
@@ -75,8 +65,23 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Returns work orders as the connector reads them, and the mapping that makes records of them.
+pub(crate) async fn documents(work_orders: u32, seed: u64) -> Result<(Vec<Document>, Mapping)> {
+    let options = CorrigoOptions::new(seed, usize::try_from(work_orders)?);
+    let sandbox = CorrigoSandbox::start(options).await?;
+    let mut runtime = RuntimeOptions::default();
+    runtime.egress = Policy::allowing(["127.0.0.0/8".parse::<AllowRule>()?]);
+    let factory = CorrigoFactory::new(Runtime::new(runtime)?);
+    let documents = work_orders_of(&factory, &sandbox).await?;
+    sandbox.stop().await;
+    Ok((documents, Mapping::default_of(&factory)?))
+}
+
 /// Reads what the connector reads in a first sync, with all that it joins to the rows.
-async fn work_orders(factory: &CorrigoFactory, sandbox: &CorrigoSandbox) -> Result<Vec<Document>> {
+async fn work_orders_of(
+    factory: &CorrigoFactory,
+    sandbox: &CorrigoSandbox,
+) -> Result<Vec<Document>> {
     let settings = Settings::new([
         ("company", sandbox.company().to_owned()),
         ("client_id", sandbox.client_id().to_owned()),

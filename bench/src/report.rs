@@ -4,6 +4,7 @@ use wrenchtime_connector::SystemName;
 use wrenchtime_transport::HttpProfile;
 
 use crate::bare::Bare;
+use crate::place::Store;
 use crate::serve::Ours;
 use crate::source::Asked;
 use crate::stored::Stored;
@@ -11,6 +12,7 @@ use crate::stored::Stored;
 /// All that was measured.
 #[derive(Debug)]
 pub(crate) struct Report<'a> {
+    pub(crate) store: Store,
     pub(crate) work_orders: usize,
     pub(crate) requests: &'a [Asked],
     /// Requests of measured runs that found no reply in memory.
@@ -27,13 +29,13 @@ impl Report<'_> {
     }
 
     pub(crate) fn print(&self) {
-        self.print_extent();
         self.print_speed();
         println!("peak memory: {:.1} MB (VmHWM of serve)", self.peak_memory());
         self.print_where_time_goes();
     }
 
-    fn print_extent(&self) {
+    /// Prints what there is to read and to store, which is the same for each store.
+    pub(crate) fn print_extent(&self) {
         let bytes: usize = self.requests.iter().map(|asked| asked.bytes).sum();
         let [documents, records, events] = self.stored.rows;
         println!(
@@ -69,12 +71,13 @@ impl Report<'_> {
             self.median(|_, bare| bare.cpu),
             self.median(|_, bare| megabytes(bare.written)),
         );
+        let store = self.store.name();
         println!(
-            "first-sync-sqlite ratio: {:.2}",
+            "first-sync-{store} ratio: {:.2}",
             self.median(|ours, bare| bare.seconds / ours.seconds),
         );
         println!(
-            "first-sync-sqlite CPU ratio: {:.2}",
+            "first-sync-{store} CPU ratio: {:.2}",
             self.median(|ours, bare| bare.cpu / ours.usage.cpu),
         );
     }
@@ -88,18 +91,28 @@ impl Report<'_> {
             budget.per_second,
             (requests - f64::from(budget.burst)).max(0.0) / f64::from(budget.per_second),
         );
-        println!(
-            "where time goes: in wrenchtime SQLite's threads run {:.0} % of the time and all others {:.0} %, \
-             where 100 % is one processor",
-            self.median(|ours, _| 100.0 * ours.usage.sqlite_cpu / ours.seconds),
-            self.median(|ours, _| 100.0 * (ours.usage.cpu - ours.usage.sqlite_cpu) / ours.seconds),
-        );
+        match self.store {
+            Store::Sqlite => self.print_threads(),
+            Store::Postgres => println!(
+                "where time goes: the server's own processor time is in no figure of CPU; wrenchtime itself runs {:.0} % of the time",
+                self.median(|ours, _| 100.0 * ours.usage.cpu / ours.seconds),
+            ),
+        }
         println!(
             "where time goes: in the bare loop requests take {:.2} s, parsing {:.2} s and writing {:.2} s, \
              with the next request under way meanwhile",
             self.median(|_, bare| bare.fetching),
             self.median(|_, bare| bare.parsing),
             self.median(|_, bare| bare.writing),
+        );
+    }
+
+    fn print_threads(&self) {
+        println!(
+            "where time goes: in wrenchtime SQLite's threads run {:.0} % of the time and all others {:.0} %, \
+             where 100 % is one processor",
+            self.median(|ours, _| 100.0 * ours.usage.sqlite_cpu / ours.seconds),
+            self.median(|ours, _| 100.0 * (ours.usage.cpu - ours.usage.sqlite_cpu) / ours.seconds),
         );
     }
 
@@ -134,11 +147,11 @@ pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
     }
 }
 
-fn float(number: usize) -> f64 {
+pub(crate) fn float(number: usize) -> f64 {
     number as f64
 }
 
-fn megabytes(bytes: u64) -> f64 {
+pub(crate) fn megabytes(bytes: u64) -> f64 {
     bytes as f64 / 1e6
 }
 

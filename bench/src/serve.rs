@@ -1,21 +1,21 @@
-//! Our side: the built service, run once over a fresh data directory.
+//! Our side: the built service.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use chrono::{DateTime, Utc};
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use wrenchtime_egress::{AllowRule, Policy};
 
+use crate::place::Place;
 use crate::process::Usage;
-use crate::source::Source;
 
 /// The loopback, where everything here happens.
 const LOOPBACK: &str = "127.0.0.0/8";
@@ -40,16 +40,50 @@ pub(crate) struct Ours {
     pub(crate) pages: u64,
 }
 
-#[derive(Deserialize)]
-struct Run {
-    started_at: DateTime<Utc>,
-    finished_at: Option<DateTime<Utc>>,
-    outcome: Option<String>,
+/// A run, as the API tells of it.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Run {
+    pub(crate) id: String,
+    pub(crate) started_at: DateTime<Utc>,
+    pub(crate) finished_at: Option<DateTime<Utc>>,
+    pub(crate) outcome: Option<String>,
     #[serde(default)]
-    pages: u64,
+    pub(crate) pages: u64,
+    #[serde(default)]
+    pub(crate) streams_done: u64,
     resources: Value,
     #[serde(default)]
     faults: Value,
+}
+
+impl Run {
+    /// Sums a count over all resources.
+    pub(crate) fn sum(&self, count: &str) -> u64 {
+        let resources = self.resources.as_object();
+        let counts = resources.into_iter().flat_map(serde_json::Map::values);
+        counts.filter_map(|counts| counts[count].as_u64()).sum()
+    }
+
+    /// Fails for a run that did not read the source.
+    pub(crate) fn check(&self) -> Result<()> {
+        match self.outcome.as_deref() {
+            Some("complete" | "partial") => Ok(()),
+            other => bail!("a sync ended as {other:?}: {}", self.faults),
+        }
+    }
+
+    /// Returns how long it took.
+    pub(crate) fn seconds(&self) -> Result<f64> {
+        let finished = self.finished_at.context("the run has no end")?;
+        Ok((finished - self.started_at).as_seconds_f64())
+    }
+}
+
+/// A connection that was just made.
+#[derive(Clone, Debug)]
+pub(crate) struct Connected {
+    pub(crate) id: String,
+    pub(crate) token: String,
 }
 
 /// Makes a client as connectors have it.
@@ -58,46 +92,36 @@ pub(crate) fn client() -> Result<reqwest::Client> {
     Ok(policy.client_builder().build()?)
 }
 
-/// Starts the service on an empty directory, connects the source, waits for the first sync's end and stops it.
+/// Starts the service in an empty place, connects the source, waits for the first sync's end and stops it.
 pub(crate) async fn first_sync(
     client: &reqwest::Client,
-    source: &Source,
-    directory: &Path,
+    settings: &Value,
+    place: &Place,
 ) -> Result<Ours> {
-    let mut service = Service::start(client, directory).await?;
+    let mut service = Service::start(client, place).await?;
     let measured = async {
-        let connection = service.connect(source).await?;
-        let run = service.end_of_run(&connection).await?;
-        let pid = service.child.id().context("the service ended by itself")?;
-        ours(&run, Usage::of(pid)?)
+        let connection = service.connect(settings, true).await?;
+        let run = service.end_of_run(&connection.id, None).await?;
+        ours(&run, service.usage()?)
     };
     let measured = measured.await;
-    let stopped = service.stop().await;
-    let measured = measured.with_context(|| service.log())?;
-    stopped.with_context(|| service.log())?;
-    Ok(measured)
+    service.end_with(measured).await
 }
 
 fn ours(run: &Run, usage: Usage) -> Result<Ours> {
-    let finished = run.finished_at.context("the run has no end")?;
-    let outcome = run.outcome.clone().unwrap_or_default();
-    if outcome != "complete" && outcome != "partial" {
-        bail!("the first sync ended as {outcome:?}: {}", run.faults);
-    }
-    let resources = run.resources.as_object().context("the run has no counts")?;
-    let created = resources
-        .values()
-        .filter_map(|counts| counts["created"].as_u64());
+    run.check()?;
     Ok(Ours {
-        seconds: (finished - run.started_at).as_seconds_f64(),
+        seconds: run.seconds()?,
         usage,
-        outcome,
-        records: created.sum(),
+        outcome: run.outcome.clone().unwrap_or_default(),
+        records: run.sum("created"),
         pages: run.pages,
     })
 }
 
-struct Service {
+/// The service, running.
+#[derive(Debug)]
+pub(crate) struct Service {
     child: Child,
     client: reqwest::Client,
     url: String,
@@ -106,15 +130,22 @@ struct Service {
 }
 
 impl Service {
-    async fn start(client: &reqwest::Client, directory: &Path) -> Result<Self> {
+    /// Starts the service in a place.
+    pub(crate) async fn start(client: &reqwest::Client, place: &Place) -> Result<Self> {
         let program = std::env::current_exe()?.with_file_name("wrenchtime");
+        let directory = place.directory();
         let log = directory.join("bench.log");
-        let mut child = Command::new(&program)
+        let mut command = Command::new(&program);
+        command
             .arg("--data-dir")
             .arg(directory)
             .args(["--json", "serve", "--listen", "127.0.0.1:0"])
             .env_clear()
-            .env("WRENCHTIME_ALLOW", LOOPBACK)
+            .env("WRENCHTIME_ALLOW", LOOPBACK);
+        if let Some(database) = place.database() {
+            command.env("WRENCHTIME_DATABASE", database);
+        }
+        let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(File::create(&log)?)
@@ -139,45 +170,91 @@ impl Service {
         })
     }
 
-    async fn connect(&self, source: &Source) -> Result<String> {
-        let url = format!("{}/v1/connections", self.url);
-        let body = json!({
-            "system": "corrigo",
-            "settings": source.address.settings,
-            "schedule_seconds": 0,
-        });
-        let request = self.client.post(url).bearer_auth(&self.key).json(&body);
-        let reply = request.send().await?;
-        let status = reply.status();
-        let body: Value = reply.json().await?;
-        if status != StatusCode::CREATED {
-            bail!("the source was not connected: {status} {body}");
-        }
-        let id = body["id"].as_str().context("the connection has no id")?;
-        Ok(id.to_owned())
+    /// Returns where the API listens, without a slash at its end.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
     }
 
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "another process is waited for, which no injected clock moves"
-    )]
-    async fn end_of_run(&mut self, connection: &str) -> Result<Run> {
-        let url = format!("{}/v1/connections/{connection}/syncs?limit=1", self.url);
+    /// Returns what the process has used so far.
+    pub(crate) fn usage(&self) -> Result<Usage> {
+        Usage::of(self.child.id().context("the service ended by itself")?)
+    }
+
+    /// Connects a source, on demand only, and begins a first sync where that is wanted.
+    pub(crate) async fn connect(&self, settings: &Value, start_sync: bool) -> Result<Connected> {
+        let body = json!({
+            "system": "corrigo",
+            "settings": settings,
+            "schedule_seconds": 0,
+            "start_sync": start_sync,
+        });
+        let made = self
+            .ask(Method::POST, "/v1/connections", Some(body))
+            .await?;
+        let text = |name: &str| made[name].as_str().map(str::to_owned);
+        Ok(Connected {
+            id: text("id").context("the connection has no id")?,
+            token: text("token").context("the connection has no token")?,
+        })
+    }
+
+    /// Sets how often a connection is synced.
+    pub(crate) async fn schedule(&self, connection: &str, seconds: u64) -> Result<()> {
+        let path = format!("/v1/connections/{connection}");
+        let body = json!({ "schedule_seconds": seconds });
+        self.ask(Method::PATCH, &path, Some(body)).await?;
+        Ok(())
+    }
+
+    /// Returns the last runs of a connection, the newest first.
+    pub(crate) async fn runs(&self, connection: &str) -> Result<Vec<Run>> {
+        let path = format!("/v1/connections/{connection}/syncs?limit=5");
+        let mut page = self.ask(Method::GET, &path, None).await?;
+        Ok(serde_json::from_value(page["data"].take())?)
+    }
+
+    /// Waits until the newest run has ended and is another than the one given.
+    pub(crate) async fn end_of_run(
+        &mut self,
+        connection: &str,
+        before: Option<&str>,
+    ) -> Result<Run> {
         let begun = Instant::now();
         while begun.elapsed() < LONGEST_RUN {
-            tokio::time::sleep(ASK_EVERY).await;
+            pause(ASK_EVERY).await;
             if let Some(status) = self.child.try_wait()? {
                 bail!("the service ended by itself: {status}");
             }
-            let request = self.client.get(&url).bearer_auth(&self.key);
-            let reply = request.send().await?.error_for_status()?;
-            let mut page: Value = reply.json().await?;
-            let run: Option<Run> = serde_json::from_value(page["data"][0].take())?;
-            if let Some(run) = run.filter(|run| run.finished_at.is_some()) {
+            let run = self.runs(connection).await?.into_iter().next();
+            let is_it = |run: &Run| run.finished_at.is_some() && Some(run.id.as_str()) != before;
+            if let Some(run) = run.filter(is_it) {
                 return Ok(run);
             }
         }
-        bail!("the first sync did not end within {LONGEST_RUN:?}")
+        bail!("a sync did not end within {LONGEST_RUN:?}")
+    }
+
+    async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Result<Value> {
+        let url = format!("{}{path}", self.url);
+        let mut request = self.client.request(method, url).bearer_auth(&self.key);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let reply = request.send().await?;
+        let status = reply.status();
+        let body: Value = reply.json().await?;
+        if !matches!(status, StatusCode::OK | StatusCode::CREATED) {
+            bail!("the service answered {path} with {status}: {body}");
+        }
+        Ok(body)
+    }
+
+    /// Stops the service, and adds its last words to what went wrong.
+    pub(crate) async fn end_with<T>(mut self, measured: Result<T>) -> Result<T> {
+        let stopped = self.stop().await;
+        let measured = measured.with_context(|| self.log())?;
+        stopped.with_context(|| self.log())?;
+        Ok(measured)
     }
 
     async fn stop(&mut self) -> Result<()> {
@@ -203,4 +280,13 @@ impl Service {
         lines.reverse();
         format!("the service's last words:\n{}", lines.join("\n"))
     }
+}
+
+/// Waits.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "another process is waited for, which no injected clock moves"
+)]
+pub(crate) async fn pause(time: Duration) {
+    tokio::time::sleep(time).await;
 }

@@ -25,7 +25,7 @@ cargo xtask COMMAND
   tidy     the house rules that no other tool checks
   judge    what third parties say of us, and all that needs PostgreSQL: says how to install what is missing
   oracle   random histories of random sources: [--seeds N] [--first S] [--store memory|sqlite|postgres] [--threads T]
-  bench    NAME: measure against a bare loop (sync, map)
+  bench    NAME: measure against bare loops; without a name, lists what there is
   deep     everything with the long counts, each feature alone, licences
   ci       lint, test, judge: what continuous integration runs";
 

@@ -20,6 +20,7 @@ mod migrate;
 mod open;
 mod records;
 mod service;
+mod statistics;
 mod sync;
 mod text;
 mod webhooks;
@@ -40,6 +41,7 @@ use crate::OpenError;
 use crate::error::Fault;
 use crate::lock::DirectoryLock;
 use mark::Mark;
+use statistics::Statistics;
 
 /// A transaction, reading or writing.
 type Tx = Transaction<'static, Postgres>;
@@ -126,6 +128,7 @@ struct Inner {
     writers: PgPool,
     readers: PgPool,
     mark: Arc<Mark>,
+    statistics: Statistics,
     lock: Option<DirectoryLock>,
 }
 

@@ -39,6 +39,7 @@ const DRAWING: &[(&str, &str)] = &[
     ("demo", "sandbox"),
     ("demo", "webhook-receiver"),
     ("wrenchtime", "demo"),
+    ("bench", "api"),
     ("bench", "sandbox"),
     ("bench", "store"),
     ("bench", "corrigo"),

@@ -181,6 +181,7 @@ fn profile_of(access: &Access, tokens: &Arc<TokenCache>, base: &url::Url) -> Htt
     let mut profile = HttpProfile::new(SYSTEM);
     profile.account = Some(access.company.clone());
     profile.base_url = Some(base.clone());
+    profile.quota = access.quota;
     profile.auth = Auth::Bearer(Arc::clone(tokens));
     profile.refine = refine;
     let company = SecretString::from(access.company.clone());

@@ -3,7 +3,12 @@
 use secrecy::SecretString;
 use url::Url;
 use wrenchtime_connector::{Error, ErrorKind, Result, SettingField, SettingKind, Settings};
+use wrenchtime_transport::Quota;
 
+/// The vendor names no limit, so this is a guess that should trouble nobody.
+const PER_SECOND: &str = "10";
+/// Beyond it, a number is taken for a slip.
+const MOST_PER_SECOND: u32 = 1000;
 const TOKEN_URL: &str = "https://oauth-pro-v2.corrigo.com/OAuth/token";
 
 /// An account's settings, read.
@@ -16,6 +21,8 @@ pub(crate) struct Access {
     pub(crate) token_url: Url,
     /// What `api/v1/...` is appended to.
     pub(crate) locator_url: Url,
+    /// How many requests the account allows.
+    pub(crate) quota: Quota,
 }
 
 pub(crate) fn fields() -> Vec<SettingField> {
@@ -58,6 +65,14 @@ pub(crate) fn fields() -> Vec<SettingField> {
             "Locator address",
             "Only for sandboxes and proxies: the address of the locator, without /api/v1. The region then has no effect.",
         ),
+        SettingField::optional(
+            "requests_per_second",
+            SettingKind::Text,
+            "Requests in a second",
+            "How many requests the account takes in a second, 1 to 1000. Corrigo names no limit; lower it where others \
+             suffer, raise it where a first sync should be faster.",
+        )
+        .with_default(PER_SECOND),
     ]
 }
 
@@ -77,6 +92,7 @@ impl Access {
             client_secret: secret.clone(),
             token_url: url("token_url", settings.get("token_url").unwrap_or(TOKEN_URL))?,
             locator_url: url("locator_url", &locator)?,
+            quota: quota(settings.get("requests_per_second").unwrap_or(PER_SECOND))?,
         })
     }
 }
@@ -98,6 +114,21 @@ fn url(name: &'static str, text: &str) -> Result<Url> {
     url.ok_or_else(|| {
         Error::new(ErrorKind::Invalid, "read the settings")
             .with_field(name, "is not a whole address")
+    })
+}
+
+fn quota(text: &str) -> Result<Quota> {
+    let number = text.trim().parse().ok();
+    let number = number.filter(|number| (1..=MOST_PER_SECOND).contains(number));
+    let per_second = number.ok_or_else(|| {
+        Error::new(ErrorKind::Invalid, "read the settings").with_field(
+            "requests_per_second",
+            "is not a whole number from 1 to 1000",
+        )
+    })?;
+    Ok(Quota {
+        per_second,
+        burst: per_second,
     })
 }
 
@@ -136,5 +167,16 @@ mod tests {
     fn an_address_without_host_is_named() {
         let error = access(&[("token_url", "https://")]).unwrap_err();
         assert_eq!(error.fields()[0].field, "token_url");
+    }
+
+    #[test]
+    fn the_rate_is_the_one_that_is_set_or_ten() {
+        let per_second = |more: &[(&str, &str)]| access(more).map(|access| access.quota.per_second);
+        assert_eq!(per_second(&[]).unwrap(), 10);
+        assert_eq!(per_second(&[("requests_per_second", " 2 ")]).unwrap(), 2);
+        for wrong in ["0", "1001", "2.5", "-1", "fast"] {
+            let error = per_second(&[("requests_per_second", wrong)]).unwrap_err();
+            assert_eq!(error.fields()[0].field, "requests_per_second", "{wrong}");
+        }
     }
 }

@@ -12,6 +12,7 @@ use url::Url;
 
 use super::mark::Mark;
 use super::migrate::{self, SCHEMA};
+use super::statistics::Statistics;
 use super::{Inner, PostgresOptions, PostgresStore};
 use crate::OpenError;
 use crate::lock::DirectoryLock;
@@ -112,6 +113,7 @@ pub(super) async fn open(options: PostgresOptions) -> Result<PostgresStore, Open
             place: place.to_string(),
             clock: Arc::clone(&options.clock),
             mark: Arc::clone(&mark),
+            statistics: Statistics::default(),
             lock,
         }),
     })
@@ -165,6 +167,8 @@ fn connect_options(options: &PostgresOptions) -> Result<PgConnectOptions, OpenEr
                 "idle_in_transaction_session_timeout",
                 millis(IDLE_IN_TRANSACTION),
             ),
+            // A plan that is kept stays as it was for a table of a few rows, and a first sync makes a million of them.
+            ("plan_cache_mode", "force_custom_plan".to_owned()),
         ])
         // Statements hold no values, but they are long and many.
         .disable_statement_logging();

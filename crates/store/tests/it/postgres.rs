@@ -8,6 +8,7 @@ mod gate;
 mod opening;
 mod races;
 mod rivals;
+mod statistics;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,12 +1,13 @@
 //! Lists of records.
 
 use sqlx::postgres::PgConnection;
-use sqlx::{Encode, Postgres, QueryBuilder, Type};
-use wrenchtime_connector::StreamName;
+use sqlx::{Encode, Postgres, QueryBuilder, Row, Type};
+use uuid::Uuid;
 use wrenchtime_model::{ConnectionId, Timestamp};
 use wrenchtime_service::storage::{ListOrder, ListPage, ListQuery, Range, RecordFilter};
 
 use crate::codec;
+use crate::columns::list_page;
 use crate::error::Fault;
 use crate::postgres::PostgresStore;
 use crate::postgres::records::{RECORD_COLUMNS, stored_record};
@@ -37,55 +38,48 @@ pub(super) async fn head(tx: &mut PgConnection, id: ConnectionId) -> Result<Head
 }
 
 pub(super) async fn list(store: &PostgresStore, query: &ListQuery) -> Result<ListPage, Fault> {
-    let mut tx = store.read().await?;
-    let head = head(&mut tx, query.connection).await?;
-    let complete = is_complete(&mut tx, head.row, &query.complete_when).await?;
-    let mut sql = select(query, head.row);
-    let rows = sql.build().persistent(false).fetch_all(&mut *tx).await?;
-    let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
-    let more = rows.len() > limit;
-    let rows = rows
-        .iter()
-        .take(limit)
-        .map(|row| stored_record(row, 0, query.connection, query.resource))
-        .collect::<Result<_, _>>()?;
-    Ok(ListPage {
-        rows,
-        more,
-        head: head.time,
-        complete,
-    })
+    let mut sql = select(query);
+    // One statement is one snapshot, and one round trip.
+    let rows = sql.build().fetch_all(&store.inner.readers).await?;
+    let first = rows.first().ok_or(Fault::NoConnection(query.connection))?;
+    let head = codec::timestamp(first.try_get(0)?)?;
+    let done: Vec<Text<'static>> = first.try_get(1)?;
+    let mut streams = query.complete_when.iter();
+    let complete = streams.all(|stream| done.iter().any(|name| name.0 == stream.as_str()));
+    let mut page = Vec::with_capacity(rows.len());
+    for row in &rows {
+        // A page without records is a row without one.
+        if row.try_get::<Option<Uuid>, _>(HEAD_WIDTH)?.is_some() {
+            page.push(stored_record(
+                row,
+                HEAD_WIDTH,
+                query.connection,
+                query.resource,
+            )?);
+        }
+    }
+    Ok(list_page(query, page, (head, complete)))
 }
 
-async fn is_complete(
-    tx: &mut PgConnection,
-    lane: i64,
-    streams: &[StreamName],
-) -> Result<bool, Fault> {
-    let done: Vec<Text<'static>> = sqlx::query_scalar(
-        "SELECT stream FROM stream_states WHERE connection = $1 AND completed_at IS NOT NULL",
-    )
-    .bind(lane)
-    .fetch_all(tx)
-    .await?;
-    Ok(streams
-        .iter()
-        .all(|stream| done.iter().any(|name| name.0 == stream.as_str())))
-}
+/// How many columns of [`select`] stand before those of the record.
+const HEAD_WIDTH: usize = 2;
 
-fn select(query: &ListQuery, lane: i64) -> QueryBuilder<Postgres> {
+/// Asks for the event clock, the streams that were complete, and a page of records beside them.
+fn select(query: &ListQuery) -> QueryBuilder<Postgres> {
     let (raw, join) = if query.include_raw {
         (
             "d.body",
             "JOIN documents d ON d.connection = r.connection AND d.row = r.document ",
         )
     } else {
-        ("NULL", "")
+        ("NULL::text", "")
     };
     let mut sql = QueryBuilder::new(format!(
-        "SELECT {RECORD_COLUMNS}, {raw} FROM records r {join}WHERE r.connection = "
+        "SELECT c.last_time, ARRAY(SELECT s.stream FROM stream_states s WHERE s.connection = c.row \
+         AND s.completed_at IS NOT NULL), page.* FROM connections c LEFT JOIN (SELECT {RECORD_COLUMNS}, {raw} \
+         FROM records r {join}WHERE r.connection = "
     ));
-    sql.push_bind(lane);
+    push_lane(&mut sql, query.connection);
     sql.push(" AND r.resource = ")
         .push_bind(query.resource.name());
     if !query.include_deleted {
@@ -101,22 +95,31 @@ fn select(query: &ListQuery, lane: i64) -> QueryBuilder<Postgres> {
         }
         ListOrder::Sequence(after) => {
             if let Some(after) = after {
-                push_behind(&mut sql, lane, codec::signed(after));
+                push_behind(&mut sql, query.connection, codec::signed(after));
             }
             // The same order as by sequence, and the one that has an index.
             sql.push(" ORDER BY r.modified_at");
         }
     }
     sql.push(" LIMIT ").push_bind(i64::from(query.limit) + 1);
+    sql.push(") page ON true WHERE c.id = ");
+    sql.push_bind(*query.connection.as_uuid());
     sql
+}
+
+/// Adds the row number of a connection, found once for the whole statement.
+fn push_lane(sql: &mut QueryBuilder<Postgres>, connection: ConnectionId) {
+    sql.push("(SELECT row FROM connections WHERE id = ");
+    sql.push_bind(*connection.as_uuid());
+    sql.push(")");
 }
 
 /// Adds that a record changed behind this sequence. The event's instant lets the index begin there; where the event
 /// is not kept any more, the sequence alone decides.
-fn push_behind(sql: &mut QueryBuilder<Postgres>, lane: i64, after: i64) {
+fn push_behind(sql: &mut QueryBuilder<Postgres>, connection: ConnectionId, after: i64) {
     sql.push(" AND r.sequence > ").push_bind(after);
     sql.push(" AND r.modified_at > coalesce((SELECT e.time FROM events e WHERE e.connection = ");
-    sql.push_bind(lane);
+    push_lane(sql, connection);
     sql.push(" AND e.sequence = ").push_bind(after);
     sql.push("), -9223372036854775808)");
 }

@@ -33,6 +33,7 @@ pub(super) async fn commit(
     write_marks(&mut tx, run, &commit).await?;
     retry::settle(&mut tx, lane.row, &commit).await?;
     write_issues(&mut tx, run, &commit).await?;
+    let written = page.documents.len();
     let rows = page.documents.iter().map(|document| document.row);
     lane.last_document = rows.fold(lane.last_document, i64::max);
     lane.clock = page.clock;
@@ -47,6 +48,7 @@ pub(super) async fn commit(
     failpoint::pass(Point::CommitInside);
     tx.commit().await?;
     store.inner.mark.saw(&lane);
+    store.wrote(written).await;
     Ok(outcome)
 }
 
