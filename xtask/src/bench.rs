@@ -1,8 +1,8 @@
 //! Measurements, each a ratio to a bare loop in the same run. Never tests.
 
 use anyhow::{Result, bail};
+use wrenchtime_cluster::Cluster;
 
-use crate::postgres::Cluster;
 use crate::process::{cargo, run};
 
 /// A measurement.

@@ -108,8 +108,9 @@ fn coarser(precision: Precision) -> Option<Precision> {
     }
 }
 
-/// Every listing of an entity shows every row that any of its streams shows, also one that is new: absence from it is taken
-/// for deletion. A new row stands in a stream of changes as well, where there is one.
+/// Every listing of an entity shows every row that any of its streams shows, also one that is new.
+///
+/// Absence from it is taken for deletion. A new row stands in a stream of changes as well, where there is one.
 pub async fn every_listing_shows_every_row<H: Harness>() {
     let harness = H::start().await;
     let connector = harness.connector();

@@ -73,6 +73,7 @@ CREATE TABLE wrenchtime.connection_details (
     authorized_at bigint NOT NULL,
     schedule bigint,
     resource_schedules text DEFAULT '{}'::text NOT NULL,
+    records_since bigint,
     created_at bigint NOT NULL
 );
 
@@ -466,14 +467,14 @@ INSERT INTO wrenchtime.audit OVERRIDING SYSTEM VALUE VALUES (2, 1935403200000000
 -- Data for Name: connection_details; Type: TABLE DATA; Schema: wrenchtime; Owner: -
 --
 
-INSERT INTO wrenchtime.connection_details VALUES (1, 'memory', 'Plant 7', 'active', 1935403200000000, NULL, '{"identity":"acme","display_name":"Acme","server_version":null}', '\x0102', '\x030405', 1935403200000000, 300, '{}', 1935403200000000);
+INSERT INTO wrenchtime.connection_details VALUES (1, 'memory', 'Plant 7', 'active', 1935403200000000, NULL, '{"identity":"acme","display_name":"Acme","server_version":null}', '\x0102', '\x030405', 1935403200000000, 300, '{}', 1935316800000000, 1935403200000000);
 
 
 --
 -- Data for Name: connection_tokens; Type: TABLE DATA; Schema: wrenchtime; Owner: -
 --
 
-INSERT INTO wrenchtime.connection_tokens VALUES ('01a2085a-9303-77ec-9761-08c593908ad1', 1, '\xae6fff6e34ad16a038be9e2c9967d79d6d5818b86ecf6a14dc81c3db1b7942e5', 1935403200000000, NULL);
+INSERT INTO wrenchtime.connection_tokens VALUES ('01a2089b-75a7-72ab-b3a8-4a1e638269a5', 1, '\xae6fff6e34ad16a038be9e2c9967d79d6d5818b86ecf6a14dc81c3db1b7942e5', 1935403200000000, NULL);
 
 
 --
@@ -505,14 +506,14 @@ INSERT INTO wrenchtime.documents VALUES (1, 2, 'Thing', '2', '2', NULL, '\xc116b
 INSERT INTO wrenchtime.events VALUES (1, 1, 1935403200000001, 'record.created', 'asset', '65967690-fbe7-517e-956b-8ffc319b4e17', false, NULL);
 INSERT INTO wrenchtime.events VALUES (1, 2, 1935403200000002, 'record.created', 'asset', '49690f69-3bd3-5de3-88b8-c40883c9adef', false, NULL);
 INSERT INTO wrenchtime.events VALUES (1, 3, 1935403200000003, 'record.deleted', 'asset', '49690f69-3bd3-5de3-88b8-c40883c9adef', false, NULL);
-INSERT INTO wrenchtime.events VALUES (1, 4, 1935403200000004, 'sync.completed', NULL, NULL, false, '{"id":"01a2085a-9370-71f7-8327-c69ebb5c046d","mode":"full","outcome":"partial","started_at":"2031-05-01T12:00:00.000000Z","finished_at":"2031-05-01T12:01:00.000000Z","progress":{"resources":{},"pages":0,"streams_done":0,"streams_total":0,"rows_expected":null,"faults":{}}}');
+INSERT INTO wrenchtime.events VALUES (1, 4, 1935403200000004, 'sync.completed', NULL, NULL, false, '{"id":"01a2089b-75ba-7145-995d-a0f617460dc6","mode":"full","outcome":"partial","started_at":"2031-05-01T12:00:00.000000Z","finished_at":"2031-05-01T12:01:00.000000Z","progress":{"resources":{},"pages":0,"streams_done":0,"streams_total":0,"rows_expected":null,"faults":{}}}');
 
 
 --
 -- Data for Name: formats; Type: TABLE DATA; Schema: wrenchtime; Owner: -
 --
 
-INSERT INTO wrenchtime.formats VALUES (1, '2026-11-23 12:21:22.868369+00');
+INSERT INTO wrenchtime.formats VALUES (1, '2026-11-23 13:32:15.529739+00');
 
 
 --
@@ -526,7 +527,7 @@ INSERT INTO wrenchtime.management_keys VALUES ('00000000-0000-0000-0000-00000000
 -- Data for Name: meta; Type: TABLE DATA; Schema: wrenchtime; Owner: -
 --
 
-INSERT INTO wrenchtime.meta VALUES ('store.log_epoch', '\xc0f117a0d787410e98efe3a069fcb18a');
+INSERT INTO wrenchtime.meta VALUES ('store.log_epoch', '\x76c363d499f74336bc58d064f444b4fa');
 
 
 --
@@ -561,14 +562,14 @@ INSERT INTO wrenchtime.row_issues OVERRIDING SYSTEM VALUE VALUES (1, 1, 'Thing',
 -- Data for Name: runs; Type: TABLE DATA; Schema: wrenchtime; Owner: -
 --
 
-INSERT INTO wrenchtime.runs OVERRIDING SYSTEM VALUE VALUES (1, '01a2085a-9370-71f7-8327-c69ebb5c046d', 1, 'full', 1935403200000000, 1935403260000000, 'partial', '{"resources":{},"pages":0,"streams_done":0,"streams_total":0,"rows_expected":null,"faults":{}}');
+INSERT INTO wrenchtime.runs OVERRIDING SYSTEM VALUE VALUES (1, '01a2089b-75ba-7145-995d-a0f617460dc6', 1, 'full', 1935403200000000, 1935403260000000, 'partial', '{"resources":{},"pages":0,"streams_done":0,"streams_total":0,"rows_expected":null,"faults":{}}');
 
 
 --
 -- Data for Name: stream_states; Type: TABLE DATA; Schema: wrenchtime; Owner: -
 --
 
-INSERT INTO wrenchtime.stream_states VALUES (1, 'thing-all', NULL, '{"bound":null,"mapped_by":"","pass":null,"completed_at":null,"suspect":false}');
+INSERT INTO wrenchtime.stream_states VALUES (1, 'thing-all', NULL, '{"bound":null,"mapped_by":"","pass":null,"completed_at":null,"suspect":false,"since":null}');
 
 
 --
@@ -581,21 +582,21 @@ INSERT INTO wrenchtime.stream_states VALUES (1, 'thing-all', NULL, '{"bound":nul
 -- Data for Name: suspicions; Type: TABLE DATA; Schema: wrenchtime; Owner: -
 --
 
-INSERT INTO wrenchtime.suspicions OVERRIDING SYSTEM VALUE VALUES (1, 1, 'thing-all', '00000000-0000-0000-0000-000000000009', 'Thing', '01a2085a-9370-71f7-8327-c69ebb5c046d', 1935403201000000, 1935403202000000, 3, 4, 0, NULL);
+INSERT INTO wrenchtime.suspicions OVERRIDING SYSTEM VALUE VALUES (1, 1, 'thing-all', '00000000-0000-0000-0000-000000000009', 'Thing', '01a2089b-75ba-7145-995d-a0f617460dc6', 1935403201000000, 1935403202000000, 3, 4, 0, NULL);
 
 
 --
 -- Data for Name: webhook_deliveries; Type: TABLE DATA; Schema: wrenchtime; Owner: -
 --
 
-INSERT INTO wrenchtime.webhook_deliveries OVERRIDING SYSTEM VALUE VALUES (1, '79e1bb49-2e50-521e-9e77-7367b47782c4', 1, 1, 'record.created', 2, 'pending', 0, 0, 1935403202000000, 1935403202000000, 1935403202000000, NULL, 1935403202000000, NULL, NULL, NULL, NULL, '\x7b2273657175656e6365223a327d');
+INSERT INTO wrenchtime.webhook_deliveries OVERRIDING SYSTEM VALUE VALUES (1, 'c4aad257-37d5-53ca-a1a4-46758c7b53b8', 1, 1, 'record.created', 2, 'pending', 0, 0, 1935403202000000, 1935403202000000, 1935403202000000, NULL, 1935403202000000, NULL, NULL, NULL, NULL, '\x7b2273657175656e6365223a327d');
 
 
 --
 -- Data for Name: webhook_endpoints; Type: TABLE DATA; Schema: wrenchtime; Owner: -
 --
 
-INSERT INTO wrenchtime.webhook_endpoints OVERRIDING SYSTEM VALUE VALUES (1, '01a2085a-9364-76d1-a6b5-1df5c0e73cd6', 'https://receiver.example/3', 'a receiver', NULL, '["record.deleted","sync.completed"]', true, '\x010203', 1935403203000000, NULL, NULL);
+INSERT INTO wrenchtime.webhook_endpoints OVERRIDING SYSTEM VALUE VALUES (1, '01a2089b-75b6-7560-961d-535dcf20bee1', 'https://receiver.example/3', 'a receiver', NULL, '["record.deleted","sync.completed"]', true, '\x010203', 1935403203000000, NULL, NULL);
 
 
 --

@@ -6,7 +6,7 @@ CREATE TABLE meta (
     name TEXT PRIMARY KEY,
     value BLOB NOT NULL
 ) WITHOUT ROWID;
-INSERT INTO meta VALUES('store.log_epoch',X'bc865b1f146f4a4d97b121816e18cb17');
+INSERT INTO meta VALUES('store.log_epoch',X'b0edbc4abf8541cc8788c88999a35819');
 CREATE TABLE connections (
     row INTEGER PRIMARY KEY,
     id BLOB NOT NULL UNIQUE,
@@ -38,9 +38,11 @@ CREATE TABLE connection_details (
     schedule INTEGER,
     -- The same of resources that have a schedule of their own, as JSON by their names; 0 for on demand only.
     resource_schedules TEXT NOT NULL DEFAULT '{}',
+    -- From when on its records go; all without it.
+    records_since INTEGER,
     created_at INTEGER NOT NULL
 );
-INSERT INTO connection_details VALUES(1,'memory','Plant 7','active',1935403200000000,NULL,'{"identity":"acme","display_name":"Acme","server_version":null}',X'0102',X'030405',1935403200000000,300,'{}',1935403200000000);
+INSERT INTO connection_details VALUES(1,'memory','Plant 7','active',1935403200000000,NULL,'{"identity":"acme","display_name":"Acme","server_version":null}',X'0102',X'030405',1935403200000000,300,'{}',1935316800000000,1935403200000000);
 CREATE TABLE connection_tokens (
     id BLOB PRIMARY KEY,
     connection INTEGER NOT NULL REFERENCES connections (row) ON DELETE CASCADE,
@@ -48,7 +50,7 @@ CREATE TABLE connection_tokens (
     created_at INTEGER NOT NULL,
     void_from INTEGER
 ) WITHOUT ROWID;
-INSERT INTO connection_tokens VALUES(X'01a2085a901d72bbaa3c109f3b9a7712',1,X'ae6fff6e34ad16a038be9e2c9967d79d6d5818b86ecf6a14dc81c3db1b7942e5',1935403200000000,NULL);
+INSERT INTO connection_tokens VALUES(X'01a2089b74f17221afe8b2de1e2e57d0',1,X'ae6fff6e34ad16a038be9e2c9967d79d6d5818b86ecf6a14dc81c3db1b7942e5',1935403200000000,NULL);
 CREATE TABLE management_keys (
     id BLOB PRIMARY KEY,
     name TEXT NOT NULL,
@@ -76,7 +78,7 @@ CREATE TABLE stream_states (
     state TEXT NOT NULL,
     PRIMARY KEY (connection, stream)
 ) WITHOUT ROWID;
-INSERT INTO stream_states VALUES(1,'thing-all',NULL,'{"bound":null,"mapped_by":"","pass":null,"completed_at":null,"suspect":false}');
+INSERT INTO stream_states VALUES(1,'thing-all',NULL,'{"bound":null,"mapped_by":"","pass":null,"completed_at":null,"suspect":false,"since":null}');
 CREATE TABLE record_counts (
     connection INTEGER NOT NULL REFERENCES connections (row) ON DELETE CASCADE,
     resource TEXT NOT NULL,
@@ -95,7 +97,7 @@ CREATE TABLE runs (
     outcome TEXT,
     progress TEXT NOT NULL
 );
-INSERT INTO runs VALUES(1,X'01a2085a90227218900fbe8b7f1e0095',1,'full',1935403200000000,1935403260000000,'partial','{"resources":{},"pages":0,"streams_done":0,"streams_total":0,"rows_expected":null,"faults":{}}');
+INSERT INTO runs VALUES(1,X'01a2089b74f673c68ccfa6de54ddbee3',1,'full',1935403200000000,1935403260000000,'partial','{"resources":{},"pages":0,"streams_done":0,"streams_total":0,"rows_expected":null,"faults":{}}');
 CREATE TABLE run_marks (
     run INTEGER NOT NULL REFERENCES runs (row) ON DELETE CASCADE,
     entity TEXT NOT NULL,
@@ -119,7 +121,7 @@ CREATE TABLE suspicions (
     confirmed_at INTEGER,
     UNIQUE (connection, stream)
 );
-INSERT INTO suspicions VALUES(1,1,'thing-all',X'00000000000000000000000000000009','Thing',X'01a2085a90227218900fbe8b7f1e0095',1935403201000000,1935403202000000,3,4,0,NULL);
+INSERT INTO suspicions VALUES(1,1,'thing-all',X'00000000000000000000000000000009','Thing',X'01a2089b74f673c68ccfa6de54ddbee3',1935403201000000,1935403202000000,3,4,0,NULL);
 CREATE TABLE suspects (
     suspicion INTEGER NOT NULL REFERENCES suspicions (row) ON DELETE CASCADE,
     sort_key TEXT NOT NULL,
@@ -205,7 +207,7 @@ CREATE TABLE events (
 INSERT INTO events VALUES(1,1,1935403200000001,'record.created','asset',X'65967690fbe7517e956b8ffc319b4e17',0,NULL);
 INSERT INTO events VALUES(1,2,1935403200000002,'record.created','asset',X'49690f693bd35de388b8c40883c9adef',0,NULL);
 INSERT INTO events VALUES(1,3,1935403200000003,'record.deleted','asset',X'49690f693bd35de388b8c40883c9adef',0,NULL);
-INSERT INTO events VALUES(1,4,1935403200000004,'sync.completed',NULL,NULL,0,'{"id":"01a2085a-9022-7218-900f-be8b7f1e0095","mode":"full","outcome":"partial","started_at":"2031-05-01T12:00:00.000000Z","finished_at":"2031-05-01T12:01:00.000000Z","progress":{"resources":{},"pages":0,"streams_done":0,"streams_total":0,"rows_expected":null,"faults":{}}}');
+INSERT INTO events VALUES(1,4,1935403200000004,'sync.completed',NULL,NULL,0,'{"id":"01a2089b-74f6-73c6-8ccf-a6de54ddbee3","mode":"full","outcome":"partial","started_at":"2031-05-01T12:00:00.000000Z","finished_at":"2031-05-01T12:01:00.000000Z","progress":{"resources":{},"pages":0,"streams_done":0,"streams_total":0,"rows_expected":null,"faults":{}}}');
 CREATE TABLE webhook_endpoints (
     row INTEGER PRIMARY KEY,
     id BLOB NOT NULL UNIQUE,
@@ -220,7 +222,7 @@ CREATE TABLE webhook_endpoints (
     disabled_at INTEGER,
     disabled_reason TEXT
 );
-INSERT INTO webhook_endpoints VALUES(1,X'01a2085a9020754ca12aa067a0634d19','https://receiver.example/3','a receiver',NULL,'["record.deleted","sync.completed"]',1,X'010203',1935403203000000,NULL,NULL);
+INSERT INTO webhook_endpoints VALUES(1,X'01a2089b74f47277bd38c4fe2b725250','https://receiver.example/3','a receiver',NULL,'["record.deleted","sync.completed"]',1,X'010203',1935403203000000,NULL,NULL);
 CREATE TABLE webhook_starts (
     endpoint INTEGER NOT NULL REFERENCES webhook_endpoints (row) ON DELETE CASCADE,
     connection INTEGER NOT NULL REFERENCES connections (row) ON DELETE CASCADE,
@@ -250,7 +252,7 @@ CREATE TABLE webhook_deliveries (
     last_error TEXT,
     body BLOB NOT NULL
 );
-INSERT INTO webhook_deliveries VALUES(1,X'9c57b48ec1cb50128c146cbf87ed1820',1,1,'record.created',2,'pending',0,0,1935403202000000,1935403202000000,1935403202000000,NULL,1935403202000000,NULL,NULL,NULL,NULL,X'7b2273657175656e6365223a327d');
+INSERT INTO webhook_deliveries VALUES(1,X'e79ec9936aab57ca9a8537bce5042c16',1,1,'record.created',2,'pending',0,0,1935403202000000,1935403202000000,1935403202000000,NULL,1935403202000000,NULL,NULL,NULL,NULL,X'7b2273657175656e6365223a327d');
 CREATE INDEX connections_to_fan_out ON connections (last_time) WHERE last_sequence > fanned_out;
 CREATE INDEX connection_tokens_of_connection ON connection_tokens (connection);
 CREATE INDEX runs_of_connection ON runs (connection, id);
