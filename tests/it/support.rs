@@ -14,7 +14,9 @@ pub(crate) use ended::Ended;
 pub(crate) use process::{Home, Invocation, Server};
 pub(crate) use recorder::Recorder;
 pub(crate) use sources::{Exports, corrigo, corrigo_settings, exports};
-pub(crate) use wait::{pause, until, until_within};
+#[cfg(feature = "test-postgres")]
+pub(crate) use wait::pause;
+pub(crate) use wait::{until, until_within};
 
 /// What the simulated tenant's connector reads.
 pub(crate) const TENANT_RESOURCES: [&str; 5] =

@@ -38,7 +38,8 @@ async fn a_second_run_asks_a_tenant_only_what_its_cursors_need_and_writes_nothin
             .or_default() += 1;
     }
     let allowed = BTreeMap::from([
-        ("AssetTree", 2),
+        // Where assets stand; for a page of work orders in two questions, as of this run.
+        ("AssetTree", 2 + 2 * ORDERS / 500),
         ("Employee", 2),
         ("Location", 3),
         ("Model", 1),

@@ -25,8 +25,9 @@ use crate::{
     Removal, RunError, RunFinish, RunReport, RunRequest, RunStart, StorageError, StreamState,
 };
 
-/// How long the connector may wait inside a call. Longer waits are ours: others work meanwhile.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long the connector may wait inside a call: longer than it waits of its own accord before it repeats one. What a source
+/// asks for beyond that is waited for by us, and others work meanwhile.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A run under way.
 #[derive(Debug)]

@@ -551,6 +551,8 @@ fn drop_due(state: &mut State, table: &str, now: DateTime<Utc>) {
     pending.sort_by_key(|(at, ..)| *at);
     let (due, later): (Vec<_>, Vec<_>) = pending.into_iter().partition(|(at, ..)| *at <= now);
     state.pending = later;
+    // A row that becomes visible changes what a listing shows.
+    state.version += u64::try_from(due.len()).unwrap();
     let rows = state.tables.entry(table.to_owned()).or_default();
     for (_, key, row) in due {
         match row {
