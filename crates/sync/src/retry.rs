@@ -5,6 +5,7 @@ use wrenchtime_connector::{EntityInfo, EntityName, Error, RemoteKey, SortKey};
 use crate::apply::Terms;
 use crate::flight;
 use crate::joins;
+use crate::ledger::Tally;
 use crate::task::{Content, Stop, Task};
 use crate::{StoredDocument, UnmappedQuery};
 
@@ -51,7 +52,7 @@ impl Task<'_> {
                 match self.map_rows(rows).await {
                     // A mapping that breaks down stops neither the other entities nor the streams.
                     Err(Stop::Fault(error)) => {
-                        self.doubt_entity(&rows[0].document.entity, &error).await
+                        self.stay_quarantined(rows, &error).await;
                     }
                     done => done?,
                 }
@@ -118,12 +119,17 @@ impl Task<'_> {
         self.commit_beside(entity, content).await
     }
 
-    /// Notes why the run is not complete, without ending any stream.
-    async fn doubt_entity(&self, name: &EntityName, error: &Error) {
-        let info = self.request.connector.info();
-        if let Some(stream) = info.entity(name).and_then(|entity| entity.streams.first()) {
-            let words = format!("map what is in quarantine again: {error}");
-            self.fault(&stream.name, words).await;
+    /// Counts rows of an entity that stay in quarantine, so that the run is partial. What its streams show is in no doubt, so nothing
+    /// that it is joined into is held back.
+    async fn stay_quarantined(&self, rows: &[StoredDocument], error: &Error) {
+        for entity in self
+            .asked()
+            .filter(|entity| rows[0].document.entity == entity.name)
+        {
+            tracing::error!(entity = %entity.name, error = %error, "rows in quarantine were not mapped again");
+            let mut tally = Tally::new(entity);
+            tally.unreadable(rows.len());
+            self.count(tally).await;
         }
     }
 

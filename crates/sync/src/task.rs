@@ -314,6 +314,12 @@ impl<'a> Task<'a> {
         Ok(())
     }
 
+    /// Counts what nothing is written of.
+    pub(crate) async fn count(&self, tally: Tally) {
+        self.measure_rows(tally.counts());
+        self.ledger.lock().await.add(tally);
+    }
+
     /// Notes what makes the run partial, without ending its stream.
     pub(crate) async fn fault(&self, stream: &StreamName, words: String) {
         tracing::warn!(stream = %stream, fault = %words, "stream is in doubt");
