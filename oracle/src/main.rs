@@ -11,7 +11,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use wrenchtime_oracle::{StoreKind, read_ties, search};
 
-/// How many bytes more a reading of ten times the rows may take. A million rows would take more, however little was kept of each.
+/// How many bytes more a reading of all rows may take than one of the first. A million rows would take more, however little was
+/// kept of each.
 const GROWTH: u64 = 24 * 1024 * 1024;
 
 /// Lives through random histories of random sources and judges each.
@@ -51,17 +52,19 @@ fn ties(rows: u64, store: StoreKind) -> ExitCode {
     match read_ties(rows, store) {
         Ok(ties) if ties.grown <= GROWTH => {
             println!(
-                "oracle: {rows} rows of one instant on {store} hold: {} requests, checkpoint {} bytes, {} KiB more than for a tenth",
+                "oracle: {rows} rows of one instant on {store} hold: {} requests, checkpoint {} bytes, {} KiB more than for {}",
                 ties.requests,
                 ties.checkpoint,
-                ties.grown / 1024
+                ties.grown / 1024,
+                ties.before
             );
             ExitCode::SUCCESS
         }
         Ok(ties) => {
             eprintln!(
-                "oracle: {rows} rows take {} KiB more than a tenth of them",
-                ties.grown / 1024
+                "oracle: {rows} rows take {} KiB more than {}",
+                ties.grown / 1024,
+                ties.before
             );
             ExitCode::FAILURE
         }

@@ -150,6 +150,15 @@ impl Store {
         Ok(())
     }
 
+    /// Closes the store: its connections and their threads end. What is in memory stays.
+    pub(crate) async fn close(self) {
+        match self.kept {
+            Kept::Memory(_) => {}
+            Kept::File(store, _) => store.close().await,
+            Kept::Server(store) => store.close().await,
+        }
+    }
+
     /// Closes the store and opens it again, as after a restart. What is in memory stays.
     pub(crate) async fn reopen(self) -> Result<Self> {
         match self.kept {

@@ -28,6 +28,8 @@ use crate::store::{Store, StoreKind};
 const LAG: Duration = Duration::from_secs(30);
 /// Rows of a page.
 const PAGE: u32 = 1_000;
+/// With so many rows the caches of a database are as full as they get. What fills them later is no growth.
+const FILLING: u64 = 60_000;
 /// How many bytes a checkpoint may have.
 const CHECKPOINT: usize = 4 * 1024;
 const CLASS: &str = "work_order";
@@ -51,7 +53,9 @@ pub struct Ties {
     pub requests: u64,
     /// The largest checkpoint, in bytes.
     pub checkpoint: usize,
-    /// By how many bytes the most memory that the process ever held grew behind the first tenth of the rows.
+    /// How many rows were read by every way before the growth is counted.
+    pub before: u64,
+    /// By how many bytes the most memory that the process ever held grew behind those.
     pub grown: u64,
 }
 
@@ -219,7 +223,8 @@ impl Mapper for AsItIs {
     }
 }
 
-/// Reads so many rows with one change time by every way of paging, after a tenth of them.
+/// Reads so many rows with one change time by every way of paging, after a tenth of them, or as many as fill the caches of
+/// a database.
 ///
 /// # Errors
 /// When a store fails, a run does not end well, a change is told twice, a checkpoint is too large, or an idle source costs
@@ -230,21 +235,26 @@ pub fn read_ties(rows: u64, kind: StoreKind) -> Result<Ties> {
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let mut ties = Ties::default();
-        for way in [Way::Keyset, Way::Cursor, Way::Offset] {
-            live(way, rows / 10, kind, &mut ties)
-                .await
-                .with_context(|| format!("{} rows by {way:?}", rows / 10))?;
-        }
-        let before = peak()?;
-        for way in [Way::Keyset, Way::Cursor, Way::Offset] {
-            live(way, rows, kind, &mut ties)
-                .await
-                .with_context(|| format!("{rows} rows by {way:?}"))?;
-        }
-        ties.grown = peak()? - before;
+        let before = (rows / 10).max(FILLING.min(rows));
+        let mut ties = Ties {
+            before,
+            ..Ties::default()
+        };
+        live_every_way(before, kind, &mut ties).await?;
+        let held = peak()?;
+        live_every_way(rows, kind, &mut ties).await?;
+        ties.grown = peak()?.saturating_sub(held);
         Ok(ties)
     })
+}
+
+async fn live_every_way(rows: u64, kind: StoreKind, ties: &mut Ties) -> Result<()> {
+    for way in [Way::Keyset, Way::Cursor, Way::Offset] {
+        live(way, rows, kind, ties)
+            .await
+            .with_context(|| format!("{rows} rows by {way:?}"))?;
+    }
+    Ok(())
 }
 
 async fn live(way: Way, rows: u64, kind: StoreKind, ties: &mut Ties) -> Result<()> {
@@ -296,6 +306,9 @@ async fn live(way: Way, rows: u64, kind: StoreKind, ties: &mut Ties) -> Result<(
         "a checkpoint has {} bytes",
         ties.checkpoint
     );
+    // Only what a closed store held is free for the next one.
+    drop(engine);
+    store.close().await;
     Ok(())
 }
 
