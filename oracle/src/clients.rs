@@ -108,6 +108,13 @@ impl Clients {
         Ok(known.collect())
     }
 
+    /// Returns how many entries the log has of each record.
+    pub(crate) async fn entries(&self) -> Result<BTreeMap<RecordId, u32>, String> {
+        let mut feed = Feed::default();
+        while feed.step(&*self.reader, self.connection).await? {}
+        Ok(feed.entries)
+    }
+
     /// Returns what those know who follow `modified_after`.
     pub(crate) fn followed(&self) -> Known {
         let followers = self.followers.iter();

@@ -140,7 +140,8 @@ fn compare(world: &World, known: &Known, wants: impl Fn(TableNumber, bool) -> bo
     Ok(())
 }
 
-fn id_of(world: &World, (table, key): Place) -> RecordId {
+/// Returns the id of a row's record.
+pub(crate) fn id_of(world: &World, (table, key): Place) -> RecordId {
     let class = IdentityClass::new(RESOURCES[table].name());
     RecordId::derive(world.connection, &class, &key.to_string())
 }

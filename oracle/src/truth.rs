@@ -39,6 +39,8 @@ pub(crate) struct Row {
     pub(crate) turns: u32,
     /// Its last change is one that no stream of changes shows.
     pub(crate) unseen: bool,
+    /// It was not there, and came back with the time that it had.
+    pub(crate) returned: bool,
 }
 
 impl Row {
@@ -277,11 +279,13 @@ impl Truth {
                 // Somebody may see it again, and nothing else of it changed.
                 row.absent = false;
                 row.unseen = true;
+                row.returned = true;
             } else {
                 row.marked = false;
                 row.version = tick;
                 row.stamp = Some(stamp);
                 row.unseen = false;
+                row.returned = false;
             }
         });
     }
@@ -320,6 +324,7 @@ impl Truth {
             turns: before.map_or(0, |row| row.turns) + u32::from(is_other),
             // Whoever refuses rows may refuse this one.
             unseen: stamp.is_none() || self.meaning.picky,
+            returned: false,
         };
         self.rows.insert(place, row);
     }

@@ -26,6 +26,17 @@ fn ties_cost_constant_state_and_an_idle_source_one_page() {
     assert!(ties.requests > 0 && ties.checkpoint > 0);
 }
 
+/// Seeds that are not among those of every test run and once did not hold. In 462 a row comes back with its old time behind a first
+/// listing that had not met it.
+const HELD_LATER: &[u64] = &[462];
+
+#[test]
+fn seeds_hold_that_once_did_not() {
+    for seed in HELD_LATER {
+        search(*seed..seed + 1, (StoreKind::Memory, 1), |_| {}).unwrap();
+    }
+}
+
 /// What a case may hold, as it is written when it is told.
 const KINDS: &[&str] = &[
     // Sources.
