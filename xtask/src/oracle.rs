@@ -1,5 +1,6 @@
 //! Random histories of random sources, and what must be true after each.
 
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::Result;
@@ -13,6 +14,8 @@ const LONG: &str = "10000";
 const TIES: &str = "1000000";
 /// How many seeds a judge lives through on PostgreSQL, in about a minute.
 const SHORT: &str = "100";
+/// Where files cost no disk. Histories on SQLite judge what is read and written, and no crash of the machine.
+const MEMORY: &str = "/dev/shm";
 /// Names the server that tests use.
 const SERVER: &str = "WRENCHTIME_TEST_POSTGRES";
 
@@ -24,8 +27,8 @@ pub(crate) fn run_with(words: &[String]) -> Result<()> {
     if !needs_server || std::env::var_os(SERVER).is_some() {
         return run(&mut oracle);
     }
-    let cluster = Cluster::start()?;
-    run(oracle.env(SERVER, cluster.url()))
+    let cluster = Cluster::start_forgetful()?;
+    run(oracle.env(SERVER, cluster.socket_url()))
 }
 
 /// Runs the oracle on a server.
@@ -37,14 +40,17 @@ pub(crate) fn run_on(cluster: &Cluster) -> Result<()> {
 
 /// Runs the oracle with the long count on every store that is a database.
 pub(crate) fn run_long() -> Result<()> {
-    let cluster = Cluster::start()?;
+    let cluster = Cluster::start_forgetful()?;
     for store in ["sqlite", "postgres"] {
-        run(oracle(&["--release"])
-            .args(["--seeds", LONG, "--store", store])
-            .env(SERVER, cluster.url()))?;
+        let mut seeds = oracle(&["--release"]);
+        seeds.args(["--seeds", LONG, "--store", store]);
+        if Path::new(MEMORY).is_dir() {
+            seeds.env("TMPDIR", MEMORY);
+        }
+        run(seeds.env(SERVER, cluster.socket_url()))?;
         run(oracle(&["--release"])
             .args(["ties", "--rows", TIES, "--store", store])
-            .env(SERVER, cluster.url()))?;
+            .env(SERVER, cluster.socket_url()))?;
     }
     Ok(())
 }

@@ -19,6 +19,19 @@ const START: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(20);
 /// The folder of the data.
 const DATA: &str = "data";
+/// What every server is told.
+const SETTINGS: &[&str] = &["listen_addresses=127.0.0.1", "max_connections=300"];
+/// What one is told besides that waits for no disk. Nothing of it outlives a crash of the machine, and a crash of the server
+/// takes what was last committed.
+const FORGETFUL: &[&str] = &[
+    "fsync=off",
+    "full_page_writes=off",
+    "synchronous_commit=off",
+    "wal_level=minimal",
+    "max_wal_senders=0",
+    "max_wal_size=4GB",
+    "shared_buffers=512MB",
+];
 /// Runs a server until nobody holds the other end of the input any more: this process has let go, or is no more.
 const WATCHED: &str = r#""$@" & server=$!; cat > /dev/null; kill -INT $server; wait $server"#;
 
@@ -28,7 +41,9 @@ pub struct Cluster {
     server: Child,
     user: User,
     programs: PathBuf,
+    settings: Vec<&'static str>,
     port: u16,
+    password: String,
     url: String,
     /// Dropped last, when nobody writes there any more.
     directory: TempDir,
@@ -39,11 +54,23 @@ impl Cluster {
     ///
     /// # Errors
     /// When the server is not installed, or does not start.
+    pub fn start() -> Result<Self> {
+        Self::start_with(SETTINGS.to_vec())
+    }
+
+    /// Makes a cluster whose server waits for no disk, for what is judged by what a living server answers.
+    ///
+    /// # Errors
+    /// When the server is not installed, or does not start.
+    pub fn start_forgetful() -> Result<Self> {
+        Self::start_with([SETTINGS, FORGETFUL].concat())
+    }
+
     #[expect(
         clippy::print_stderr,
         reason = "says at the terminal where the server is"
     )]
-    pub fn start() -> Result<Self> {
+    fn start_with(settings: Vec<&'static str>) -> Result<Self> {
         let programs = programs()?;
         let user = User::who()?;
         let directory = tempfile::Builder::new()
@@ -69,11 +96,13 @@ impl Cluster {
             .stdout(Stdio::null()))?;
         let port = free_port()?;
         let mut cluster = Self {
-            server: serve(&user, &programs, directory.path(), port)?,
+            server: serve(&user, &programs, (directory.path(), port), &settings)?,
             user,
             programs,
+            settings,
             port,
             url: format!("postgres://postgres:{password}@127.0.0.1:{port}/postgres"),
+            password,
             directory,
         };
         cluster.wait_until_ready()?;
@@ -84,6 +113,13 @@ impl Cluster {
     /// Returns its address, as a user who may do everything.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Returns the address of its socket in the file system, which costs less to talk to.
+    pub fn socket_url(&self) -> String {
+        let (password, port) = (&self.password, self.port);
+        let folder = self.directory.path().display();
+        format!("postgres://postgres:{password}@localhost:{port}/postgres?host={folder}")
     }
 
     /// Returns the port that it listens on.
@@ -139,7 +175,8 @@ impl Cluster {
     /// # Errors
     /// When it does not start.
     pub fn restart(&mut self) -> Result<()> {
-        self.server = serve(&self.user, &self.programs, self.directory.path(), self.port)?;
+        let place = (self.directory.path(), self.port);
+        self.server = serve(&self.user, &self.programs, place, &self.settings)?;
         self.wait_until_ready()
     }
 
@@ -177,7 +214,12 @@ impl Drop for Cluster {
     }
 }
 
-fn serve(user: &User, programs: &Path, directory: &Path, port: u16) -> Result<Child> {
+fn serve(
+    user: &User,
+    programs: &Path,
+    (directory, port): (&Path, u16),
+    settings: &[&str],
+) -> Result<Child> {
     let log = fs::File::options()
         .create(true)
         .append(true)
@@ -190,12 +232,7 @@ fn serve(user: &User, programs: &Path, directory: &Path, port: u16) -> Result<Ch
         .arg(directory.join(DATA))
         .args(["-p", &port.to_string(), "-k"])
         .arg(directory)
-        .args([
-            "-c",
-            "listen_addresses=127.0.0.1",
-            "-c",
-            "max_connections=300",
-        ])
+        .args(settings.iter().flat_map(|setting| ["-c", setting]))
         .stdin(Stdio::piped())
         .stdout(log.try_clone()?)
         .stderr(log)
