@@ -1,12 +1,14 @@
 //! `serve` dies at named points of its work, again and again: in first and later syncs, and while messages go out.
 //!
-//! `E2E_POINT_KILLS` (20) says how often, `E2E_SEED` (1) where. What fails prints both, and how far it was.
+//! `E2E_POINT_KILLS` (20) says how often, `E2E_SEED` (1) where. What fails prints the seed of its story, how far it was, and
+//! at which point.
 
 mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
+use tokio::task::LocalSet;
 use wrenchtime_failpoint::Point;
 use wrenchtime_sandbox::corrigo::{CorrigoOptions, CorrigoSandbox};
 
@@ -26,8 +28,13 @@ const EXPORT_RESOURCES: [&str; 5] = [
     "purchase-orders",
     "vendors",
 ];
+/// What is asked is far more than what the rate of a real tenant allows, and waiting for that proves nothing.
+const REQUESTS_PER_SECOND: &str = "1000";
 /// In so many rounds of changes every point is passed often enough to die there.
 const ROUNDS: usize = 60;
+/// So many deaths make a story of their own. Stories go on side by side: most of the time of each is spent waiting until what
+/// a dead process held is free again.
+const DEATHS_OF_A_STORY: usize = 50;
 /// How often the sources change in a round.
 const CHANGES: u64 = 3;
 /// So many deaths fall into the transactions of the first sync, where all that is written is new.
@@ -43,12 +50,34 @@ const ABORTED: i32 = 6;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_point_it_dies_at_nothing_is_lost_and_nothing_doubled() {
-    die_at_points(Home::new()).await;
+    die_at_points(async || Home::new()).await;
 }
 
-pub(crate) async fn die_at_points(unbroken: Home) {
-    let mut story = Story::begin(unbroken).await;
+/// Tells as many stories as there are deaths to die, each from a seed and a home of its own.
+#[expect(
+    clippy::future_not_send,
+    reason = "a story stays on the thread that began it"
+)]
+pub(crate) async fn die_at_points(home: impl AsyncFn() -> Home) {
     let deaths = count("E2E_POINT_KILLS", 20);
+    let stories = deaths.div_ceil(DEATHS_OF_A_STORY);
+    let first = u64::try_from(count("E2E_SEED", 1)).unwrap();
+    let thread = LocalSet::new();
+    let mut told = Vec::new();
+    for (story, seed) in (0..stories).zip(first..) {
+        let deaths = deaths * (story + 1) / stories - deaths * story / stories;
+        told.push(thread.spawn_local(tell_story(home().await, seed, deaths)));
+    }
+    let all = async {
+        for story in told {
+            story.await.unwrap();
+        }
+    };
+    thread.run_until(all).await;
+}
+
+async fn tell_story(unbroken: Home, seed: u64, deaths: usize) {
+    let mut story = Story::begin(unbroken, seed).await;
     for number in 1..=deaths {
         story.die(number).await;
     }
@@ -78,8 +107,7 @@ struct Story {
 }
 
 impl Story {
-    async fn begin(unbroken: Home) -> Self {
-        let seed = u64::try_from(count("E2E_SEED", 1)).unwrap();
+    async fn begin(unbroken: Home, seed: u64) -> Self {
         // Small pages, so that many of the first sync's transactions write something.
         let mut options = CorrigoOptions::new(seed, 200);
         options.ceiling = 50;
@@ -87,10 +115,9 @@ impl Story {
         let folder = Home::new();
         let exports = exports(&folder.path("exports"), seed, 120);
         let server = unbroken.serve_as(serve(&unbroken, &folder)).await;
-        let to_tenant = server
-            .api
-            .connect("corrigo", &corrigo_settings(&tenant), false)
-            .await;
+        let mut settings = corrigo_settings(&tenant);
+        settings["requests_per_second"] = REQUESTS_PER_SECOND.into();
+        let to_tenant = server.api.connect("corrigo", &settings, false).await;
         let to_exports = server
             .api
             .connect("express-maintenance", &exports.settings(), false)
@@ -271,8 +298,8 @@ impl Story {
     /// Has it live, and looks at all that it kept and told.
     async fn end(mut self) {
         tell(&format!(
-            "deaths: {:?}, rounds: {}",
-            self.deaths, self.rounds
+            "seed {}, deaths: {:?}, rounds: {}",
+            self.seed, self.deaths, self.rounds
         ));
         let server = self
             .broken

@@ -18,7 +18,7 @@ async fn later_syncs_that_are_killed_lose_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_point_it_dies_at_nothing_is_lost_and_nothing_doubled() {
-    failpoints::die_at_points(Home::on_postgres().await).await;
+    failpoints::die_at_points(Home::on_postgres).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
