@@ -114,11 +114,13 @@ async fn fresh(world: &World) -> Result<Known> {
 /// long ago for a look-back.
 fn compare(world: &World, known: &Known, wants: impl Fn(TableNumber, bool) -> bool) -> Result<()> {
     let (expected, rows) = world.server.with(|source| {
-        let is_unseen = |row: &Row| row.unseen || source.truth.may_be_left_out(row);
+        let is_unseen = |place: Place, row: &Row| {
+            row.unseen || source.truth.may_be_left_out(row) || source.was_unread(place)
+        };
         let rows: Vec<(Place, bool)> = (0..source.truth.config().tables.len())
             .flat_map(|table| {
                 let rows = source.truth.rows(table);
-                rows.map(move |(key, row)| ((table, key), is_unseen(row)))
+                rows.map(move |(key, row)| ((table, key), is_unseen((table, key), row)))
             })
             .collect();
         (source.truth.records(), rows)

@@ -4,7 +4,7 @@ mod fault;
 mod page;
 mod server;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
@@ -28,6 +28,8 @@ pub(crate) struct Source {
     planned: Vec<(u64, Planned)>,
     /// Where it lied in a way that nothing in its replies reveals, with the truth's tick: by table and stream.
     lies: BTreeMap<(TableNumber, bool), u64>,
+    /// Rows that were asked for alone and told to be wrong. They stay in quarantine until a listing reads them.
+    unread: BTreeSet<(TableNumber, u32)>,
     /// What was asked and answered, for people.
     log: Vec<String>,
 }
@@ -71,6 +73,7 @@ impl Source {
             requests: 0,
             planned: Vec::new(),
             lies: BTreeMap::new(),
+            unread: BTreeSet::new(),
             log: Vec::new(),
         }
     }
@@ -108,6 +111,26 @@ impl Source {
     }
 
     /// Answers a request.
+    /// Tells whether a row was asked for alone and told to be wrong.
+    pub(crate) fn was_unread(&self, place: (TableNumber, u32)) -> bool {
+        self.unread.contains(&place)
+    }
+
+    /// Keeps in mind that a row was asked for alone and told to be wrong.
+    fn leave_unread(&mut self, path: &str, query: &BTreeMap<String, String>, fault: Option<Fault>) {
+        let blames_the_row = matches!(
+            fault,
+            Some(Fault::Refused | Fault::CutJson | Fault::ErrorInside | Fault::PageInside)
+        );
+        let mut words = path.rsplit('/');
+        if !blames_the_row || words.next() != Some("rows") {
+            return;
+        }
+        let table = words.next().and_then(|word| word.parse().ok());
+        let key = query.get("keys").and_then(|keys| keys.parse().ok());
+        self.unread.extend(table.zip(key));
+    }
+
     fn answer(&mut self, path: &str, query: &BTreeMap<String, String>, origin: &str) -> Answer {
         self.requests += 1;
         let mut fault = None;
@@ -127,6 +150,7 @@ impl Source {
         let now = self.clock.now();
         self.truth.pass(now);
         let answer = self.faulty(path, query, (origin, fault));
+        self.leave_unread(path, query, fault);
         self.note(path, query, (origin, &answer, fault));
         let latency = u64::from(self.truth.config().latency);
         self.clock

@@ -39,7 +39,7 @@ pub(crate) struct Row {
     pub(crate) turns: u32,
     /// Its last change is one that no stream of changes shows.
     pub(crate) unseen: bool,
-    /// It was not there, and came back with the time that it had.
+    /// It was not there, and came back with the time that it had. What was written into it since may not have been seen yet.
     pub(crate) returned: bool,
 }
 
@@ -285,7 +285,6 @@ impl Truth {
                 row.version = tick;
                 row.stamp = Some(stamp);
                 row.unseen = false;
-                row.returned = false;
             }
         });
     }
@@ -324,7 +323,7 @@ impl Truth {
             turns: before.map_or(0, |row| row.turns) + u32::from(is_other),
             // Whoever refuses rows may refuse this one.
             unseen: stamp.is_none() || self.meaning.picky,
-            returned: false,
+            returned: before.is_some_and(|row| row.returned),
         };
         self.rows.insert(place, row);
     }

@@ -309,21 +309,25 @@ impl World {
         Ok(())
     }
 
-    /// Counts rows that the copy has for the first time although they are old: no listing before met them, for they were not
-    /// there, and when they came back their time stayed. That is drift, and nobody's fault.
+    /// Counts rows whose drift is nobody's fault. Some the copy has for the first time although they are old: no listing before
+    /// met them, for they were not there, and when they came back their time stayed. Others a stream showed, and they could
+    /// not be read then.
     async fn came_unseen(&self) -> Result<u64> {
         let clients = self.clients.lock().await;
         let entries = clients.entries().await.map_err(|words| anyhow!(words))?;
-        let places: Vec<_> = self.server.with(|source| {
+        let is_new = |place| entries.get(&judge::id_of(self, place)) == Some(&1);
+        let count = self.server.with(|source| {
             let tables = 0..source.truth.config().tables.len();
-            let returned = |table| {
-                let rows = source.truth.rows(table).filter(|(_, row)| row.returned);
-                rows.map(move |(key, _)| (table, key)).collect::<Vec<_>>()
-            };
-            tables.flat_map(returned).collect()
+            let rows = tables.flat_map(|table| {
+                let rows = source.truth.rows(table);
+                rows.map(move |(key, row)| ((table, key), row.returned))
+            });
+            rows.filter(|(place, returned)| {
+                source.was_unread(*place) || *returned && is_new(*place)
+            })
+            .count()
         });
-        let is_new = |place: &&(usize, u32)| entries.get(&judge::id_of(self, **place)) == Some(&1);
-        Ok(places.iter().filter(is_new).count() as u64)
+        Ok(count as u64)
     }
 
     /// Takes the connection over from a run that is held.

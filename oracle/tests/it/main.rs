@@ -27,8 +27,9 @@ fn ties_cost_constant_state_and_an_idle_source_one_page() {
 }
 
 /// Seeds that are not among those of every test run and once did not hold. In 462 a row comes back with its old time behind a first
-/// listing that had not met it.
-const HELD_LATER: &[u64] = &[462];
+/// listing that had not met it, in 6746 it is written behind that; in 5072 and 8335 a row cannot be read when
+/// a listing first shows it.
+const HELD_LATER: &[u64] = &[462, 5072, 6746, 8335];
 
 #[test]
 fn seeds_hold_that_once_did_not() {
