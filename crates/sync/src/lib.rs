@@ -17,6 +17,7 @@ mod metrics;
 mod opening;
 mod pass;
 mod plan;
+mod ready;
 mod retry;
 mod run;
 mod storage;

@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use wrenchtime_connector::{
-    ChangeTime, Cursor, Error, ErrorKind, Items, Next, Page, PageRequest, Role, RowIssue, SortKey,
-    StreamInfo,
+    Cursor, Error, ErrorKind, Items, Next, PageRequest, Role, RowIssue, SortKey, StreamInfo,
 };
 use wrenchtime_model::Resource;
 
@@ -19,6 +18,7 @@ use crate::ledger::Tally;
 use crate::listing::{Comparison, Shown};
 use crate::opening::{self, Left};
 use crate::plan::EntityPlan;
+use crate::ready::{Ready, Seen};
 use crate::stubs::Completed;
 use crate::task::{Content, Stop, Task};
 use crate::verdict::Verdict;
@@ -47,16 +47,17 @@ pub(crate) async fn read(
         return Ok(Passed::Forgotten);
     };
     reading.bound_the_others().await?;
+    let entity = reading.plan.entity.clone();
     let mut loops = LoopGuard::default();
     loop {
-        let cursor = match current.what.page.next.clone() {
+        let cursor = match current.read.what.page.next.clone() {
             Next::Page(cursor) => cursor,
             Next::End { token } => {
                 reading.last_page(current, token).await?;
                 return Ok(Passed::Ended);
             }
             Next::Unchanged => {
-                reading.unchanged(&current).await?;
+                reading.unchanged(&current.read).await?;
                 return Ok(Passed::Ended);
             }
         };
@@ -64,18 +65,27 @@ pub(crate) async fn read(
         let request = PageRequest::new(stream.name.clone())
             .with_from(reading.pass.from.clone())
             .with_cursor(Some(cursor.clone()));
-        let about = current.what.admission.load.bytes().max(reading.bytes);
+        let load = &current.read.what.admission.load;
+        let about = load.bytes().max(reading.bytes);
         current = match task.admit_ahead(about) {
-            // The source works on the next page while this one is mapped and written.
+            // The next page is read and mapped while this one is written.
             Some(admission) => {
-                let ahead = task.read_page(request, admission);
+                let terms = reading.terms();
+                let before: HashSet<SortKey> = current.seen.keys.iter().cloned().collect();
+                let ahead = async {
+                    let read = task.read_page(request, admission).await?;
+                    let mut ahead = Ready::new(read, &entity);
+                    ahead.map(task, &entity, (terms, &before)).await?;
+                    Ok::<_, Stop>(ahead)
+                };
                 let (written, ahead) = tokio::join!(reading.page(current, cursor), ahead);
                 written?;
                 ahead?
             }
             None => {
                 reading.page(current, cursor).await?;
-                task.read_page(request, task.admit(about).await?).await?
+                let read = task.read_page(request, task.admit(about).await?).await?;
+                Ready::new(read, &entity)
             }
         };
     }
@@ -113,7 +123,7 @@ impl<'a> Reading<'a> {
         task: &'a Task<'a>,
         plan: &'a mut EntityPlan,
         stream: &'a StreamInfo,
-    ) -> Result<Option<(Self, Observed<Held>)>, Stop> {
+    ) -> Result<Option<(Self, Ready)>, Stop> {
         let stored = plan.states[&stream.name].clone();
         let begun = task.engine.clock.now();
         let shows_absence = plan.shows_absence(stream);
@@ -133,6 +143,7 @@ impl<'a> Reading<'a> {
                 (Pass { blind, ..pass }, page)
             }
         };
+        let page = Ready::new(page, &plan.entity);
         let reading = Self {
             compares: shows_absence && pass.run == task.run,
             again,
@@ -179,8 +190,8 @@ impl<'a> Reading<'a> {
     }
 
     /// Writes a page that another follows.
-    async fn page(&mut self, read: Observed<Held>, next: Cursor) -> Result<(), Stop> {
-        let content = self.take(read, false).await?;
+    async fn page(&mut self, ready: Ready, next: Cursor) -> Result<(), Stop> {
+        let content = self.take(ready, false).await?;
         if self.stream.sorted {
             self.pass.cursor = Some(next);
         }
@@ -189,9 +200,9 @@ impl<'a> Reading<'a> {
     }
 
     /// Writes the last page and ends the pass.
-    async fn last_page(&mut self, read: Observed<Held>, token: Option<String>) -> Result<(), Stop> {
+    async fn last_page(&mut self, ready: Ready, token: Option<String>) -> Result<(), Stop> {
         let before = self.checkpoint();
-        let mut content = self.take(read, true).await?;
+        let mut content = self.take(ready, true).await?;
         let proves = self.compares && !self.pass.blind && !self.again;
         if !proves && !self.plan.is_relied_on(self.stream) {
             let state = self.after(token, Verdict::Open);
@@ -256,24 +267,34 @@ impl<'a> Reading<'a> {
         self.end(state, Content::new(tally)).await
     }
 
+    /// Returns what the stream's rows are judged by.
+    fn terms(&self) -> Terms {
+        let window = self.task.window(self.plan);
+        let covered = self.plan.covered(self.stream, window);
+        Terms { covered, window }
+    }
+
     /// Turns a page into what has to be written, and moves the pass over it.
-    async fn take(&mut self, read: Observed<Held>, last: bool) -> Result<Content, Stop> {
+    async fn take(&mut self, ready: Ready, last: bool) -> Result<Content, Stop> {
         let before = self.checkpoint();
+        let Ready { read, seen, batch } = ready;
         let Held {
             page,
             mut admission,
         } = read.what;
-        let keys = self.note(&page);
-        let window = self.task.window(self.plan);
-        let covered = self.plan.covered(self.stream, window);
-        let terms = Terms { covered, window };
+        self.note(&seen);
+        let terms = self.terms();
         let Completed {
             batch,
             vanished,
             unreadable,
-        } = self
-            .complete((page.items, read.observation), terms, &mut admission)
-            .await?;
+        } = match batch {
+            Some(batch) => Completed::whole(batch),
+            None => {
+                let items = (page.items, read.observation);
+                self.complete(items, terms, &mut admission).await?
+            }
+        };
         self.unstored += batch.outside;
         let mut content = Content::new(batch.tally);
         for (resource, counts) in content.tally.counts() {
@@ -291,7 +312,7 @@ impl<'a> Reading<'a> {
         content.tally.seconds(self.elapsed());
         if self.compares {
             let shown = Shown {
-                keys: &keys,
+                keys: &seen.keys,
                 unreadable: &self.keys_of(&page.issues),
                 vanished: &vanished,
                 last,
@@ -327,45 +348,20 @@ impl<'a> Reading<'a> {
             Items::Documents(documents) => {
                 let rows = documents.into_iter().map(|row| (row, observation));
                 let batch = task.differing(entity, rows.collect(), terms).await?;
-                Ok(Completed {
-                    batch,
-                    vanished: HashSet::new(),
-                    unreadable: Vec::new(),
-                })
+                Ok(Completed::whole(batch))
             }
         }
     }
 
-    /// Counts a page's rows and notes the latest change among them. Returns the keys where they will be compared.
-    fn note(&mut self, page: &Page) -> Vec<SortKey> {
-        let rows = page.items.len() + page.issues.len();
-        self.pass.rows += u64::try_from(rows).unwrap_or(u64::MAX);
-        self.pass.blind |= page.issues.iter().any(|issue| issue.key.is_none());
-        let times: Vec<&ChangeTime> = match &page.items {
-            Items::Documents(rows) => rows
-                .iter()
-                .filter_map(|row| row.changed_at.as_ref())
-                .collect(),
-            Items::Stubs(rows) => rows
-                .iter()
-                .filter_map(|row| row.changed_at.as_ref())
-                .collect(),
-        };
-        self.unstored += count_deleted(&page.items);
-        let mut latest = self.pass.largest.take();
-        for time in times {
-            if latest.as_ref().is_none_or(|latest| time.at > latest.at) {
-                latest = Some(time.clone());
-            }
-        }
-        self.pass.largest = latest;
-        if !self.compares {
-            return Vec::new();
-        }
-        let order = self.plan.entity.key_order;
-        match &page.items {
-            Items::Documents(rows) => rows.iter().map(|row| order.sort_key(&row.key)).collect(),
-            Items::Stubs(rows) => rows.iter().map(|row| order.sort_key(&row.key)).collect(),
+    /// Counts a page's rows and notes the latest change among them.
+    fn note(&mut self, seen: &Seen) {
+        self.pass.rows += seen.rows;
+        self.pass.blind |= seen.blind;
+        self.unstored += seen.deleted;
+        let largest = self.pass.largest.as_ref();
+        let latest = seen.latest.as_ref();
+        if latest.is_some_and(|latest| largest.is_none_or(|largest| latest.at > largest.at)) {
+            self.pass.largest = seen.latest.clone();
         }
     }
 
@@ -477,12 +473,4 @@ impl<'a> Reading<'a> {
         self.counted = now;
         elapsed.as_secs_f64()
     }
-}
-
-fn count_deleted(items: &Items) -> u64 {
-    let deleted = match items {
-        Items::Documents(rows) => rows.iter().filter(|row| row.deleted).count(),
-        Items::Stubs(rows) => rows.iter().filter(|row| row.deleted).count(),
-    };
-    u64::try_from(deleted).unwrap_or(u64::MAX)
 }

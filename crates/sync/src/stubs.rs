@@ -21,6 +21,17 @@ pub(crate) struct Completed {
     pub(crate) unreadable: Vec<RowIssue>,
 }
 
+impl Completed {
+    /// What came whole: no row was asked for by itself.
+    pub(crate) fn whole(batch: Batch) -> Self {
+        Self {
+            batch,
+            vanished: HashSet::new(),
+            unreadable: Vec::new(),
+        }
+    }
+}
+
 /// What the source said of stubs that differ.
 struct Answer {
     rows: Vec<Row>,

@@ -6,6 +6,7 @@
     reason = "helpers of tests may give up loudly"
 )]
 
+mod ahead;
 mod cancel;
 mod deletes;
 mod drift;
