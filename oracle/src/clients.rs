@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use wrenchtime_model::{ConnectionId, EventBody, RecordChange, RecordId, Resource, Timestamp};
+use serde_json::Value;
+use wrenchtime_model::{
+    ConnectionId, EventBody, Record, RecordChange, RecordId, Resource, Timestamp,
+};
 use wrenchtime_service::storage::{
-    ChangesQuery, ListOrder, ListQuery, Range, RecordFilter, RecordReader, StoredRecord,
+    ChangesQuery, ListOrder, ListQuery, Range, RecordFilter, RecordReader,
 };
 
 /// How many rows a client reads at a time: few, so that others write in between.
@@ -21,7 +24,7 @@ pub(crate) struct Clients {
 }
 
 /// What a client knows: of each live record its resource and content.
-pub(crate) type Known = BTreeMap<RecordId, (Resource, String)>;
+pub(crate) type Known = BTreeMap<RecordId, (Resource, Value)>;
 
 /// Lists what was modified since the value that the last list came with.
 #[derive(Debug)]
@@ -155,8 +158,9 @@ impl Follower {
             next: page.head,
             last: (0, Timestamp::from(chrono::DateTime::<chrono::Utc>::MIN_UTC)),
         });
-        for row in page.rows {
-            let place = (row.envelope.sequence, row.envelope.modified_at);
+        for text in page.records.iter() {
+            let record = read(text)?;
+            let place = (record.envelope.sequence, record.envelope.modified_at);
             if place.0 <= walk.last.0 || place.1 <= walk.last.1 {
                 return Err(format!(
                     "a list by sequence leads from {:?} to {place:?}",
@@ -164,9 +168,9 @@ impl Follower {
                 ));
             }
             walk.last = place;
-            keep(&mut self.known, row);
+            keep(&mut self.known, self.resource, record);
         }
-        if !page.more {
+        if page.next.is_none() {
             self.since = Some(walk.next);
             self.walk = None;
             self.walks += 1;
@@ -210,7 +214,7 @@ impl Feed {
             {
                 self.replay(change, resource, record_id)?;
                 match record {
-                    Some(record) => keep(&mut self.known, record),
+                    Some(record) => keep(&mut self.known, resource, read(&record.text)?),
                     None => return Err(format!("the log tells of {record_id}, which is not kept")),
                 }
             }
@@ -245,11 +249,15 @@ impl Feed {
     }
 }
 
-fn keep(known: &mut Known, record: StoredRecord) {
+fn read(text: &str) -> Result<Record<Value>, String> {
+    serde_json::from_str(text).map_err(|error| error.to_string())
+}
+
+fn keep(known: &mut Known, resource: Resource, record: Record<Value>) {
     let id = record.envelope.id;
     if record.envelope.deleted {
         known.remove(&id);
     } else {
-        known.insert(id, (record.resource, record.content));
+        known.insert(id, (resource, record.content));
     }
 }

@@ -7,16 +7,17 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use async_trait::async_trait;
 use clap::ValueEnum;
+use serde_json::Value;
 use tempfile::TempDir;
 use wrenchtime_connector::Clock;
-use wrenchtime_model::ConnectionId;
+use wrenchtime_model::{ConnectionId, Record};
 use wrenchtime_service::storage::{
     AuditEntry, ChangesPage, ChangesQuery, ConnectionStore, GetQuery, ListOrder, ListPage,
     ListQuery, QuarantinePage, QuarantineQuery, RecordReader, StorageError, StoredRecord,
     SuspicionDecision, SuspicionShown, SyncSnapshot,
 };
 use wrenchtime_store::{PostgresOptions, PostgresStore, SqliteOptions, SqliteStore};
-use wrenchtime_sync::{Decision, MemoryStorage, Storage};
+use wrenchtime_sync::{Decision, MemoryRecord, MemoryStorage, Storage};
 
 /// Which store.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -179,18 +180,18 @@ impl Store {
 #[derive(Debug)]
 struct MemoryReader(Arc<MemoryStorage>);
 
-impl MemoryReader {
-    fn records(&self, connection: ConnectionId) -> Vec<StoredRecord> {
-        let records = self.0.records(connection).into_iter();
-        records
-            .map(|record| StoredRecord {
-                resource: record.resource,
-                envelope: record.envelope,
-                content: record.content.get().to_owned(),
-                raw: None,
-            })
-            .collect()
-    }
+/// Puts a record together as it is shown.
+fn shown(record: &MemoryRecord) -> Result<StoredRecord, StorageError> {
+    let corrupt = |error: serde_json::Error| StorageError::Corrupt(error.to_string());
+    let content: Value = serde_json::from_str(record.content.get()).map_err(corrupt)?;
+    let whole = Record {
+        envelope: record.envelope.clone(),
+        content,
+    };
+    Ok(StoredRecord {
+        text: serde_json::to_string(&whole).map_err(corrupt)?,
+        raw: None,
+    })
 }
 
 fn lacking(what: &str) -> StorageError {
@@ -201,11 +202,11 @@ fn lacking(what: &str) -> StorageError {
 impl RecordReader for MemoryReader {
     async fn list(&self, query: &ListQuery) -> Result<ListPage, StorageError> {
         let ListOrder::Sequence(after) = query.order else {
-            return Err(lacking("list by id"));
+            return Err(lacking("list by creation"));
         };
         let events = self.0.events(query.connection);
         let head = events.last().map(|event| event.time);
-        let mut rows = self.records(query.connection);
+        let mut rows = self.0.records(query.connection);
         rows.retain(|row| {
             let envelope = &row.envelope;
             let from = query.filter.modified.from;
@@ -217,9 +218,13 @@ impl RecordReader for MemoryReader {
         let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
         let more = rows.len() > limit;
         rows.truncate(limit);
+        let last = rows.last().filter(|_| more);
+        let texts = rows.iter().map(|row| Ok(shown(row)?.text));
+        let texts: Vec<String> = texts.collect::<Result<_, StorageError>>()?;
         Ok(ListPage {
-            rows,
-            more,
+            next: last.map(|row| ListOrder::Sequence(Some(row.envelope.sequence))),
+            records: texts.iter().map(String::as_str).collect(),
+            raw: None,
             head: head.unwrap_or_else(|| chrono::DateTime::UNIX_EPOCH.into()),
             complete: true,
         })
@@ -230,7 +235,7 @@ impl RecordReader for MemoryReader {
     }
 
     async fn changes(&self, query: &ChangesQuery) -> Result<ChangesPage, StorageError> {
-        let records = self.records(query.connection);
+        let records = self.0.records(query.connection);
         let events = self.0.events(query.connection);
         let head = events.last().map_or(0, |event| event.sequence);
         let mut behind: Vec<_> = events
@@ -243,15 +248,15 @@ impl RecordReader for MemoryReader {
         let entries = behind.into_iter().map(|event| {
             let record = match &event.body {
                 wrenchtime_model::EventBody::Record { record_id, .. } => {
-                    let is_its = |row: &&StoredRecord| row.envelope.id == *record_id;
-                    records.iter().find(is_its).cloned()
+                    let is_its = |row: &&MemoryRecord| row.envelope.id == *record_id;
+                    records.iter().find(is_its).map(shown).transpose()?
                 }
                 wrenchtime_model::EventBody::Lifecycle { .. } => None,
             };
-            (event, record)
+            Ok((event, record))
         });
         Ok(ChangesPage {
-            entries: entries.collect(),
+            entries: entries.collect::<Result<_, StorageError>>()?,
             head,
             more,
             epoch: uuid::Uuid::nil(),

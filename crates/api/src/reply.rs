@@ -1,10 +1,17 @@
 //! Replies that are put together from stored text.
 
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{self, Poll};
+
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
+use hyper::body::{Body, Frame, SizeHint};
 use serde::Serialize;
 use serde_json::value::RawValue;
-use wrenchtime_service::storage::StoredRecord;
+use wrenchtime_service::storage::JsonTexts;
 
 use crate::problem::Problem;
 
@@ -14,7 +21,7 @@ pub(crate) struct Reply {
     status: StatusCode,
     content_type: &'static str,
     location: Option<String>,
-    body: Bytes,
+    body: Pieces,
 }
 
 impl Reply {
@@ -29,6 +36,13 @@ impl Reply {
         Self::text(StatusCode::OK, "application/json", text)
     }
 
+    /// JSON that is text already, in pieces that need not be copied into one.
+    pub(crate) fn json_pieces<const N: usize>(texts: [String; N]) -> Self {
+        let mut reply = Self::json_text(String::new());
+        reply.body = Pieces(texts.into_iter().map(Bytes::from).collect());
+        reply
+    }
+
     /// Any text.
     pub(crate) fn text(
         status: StatusCode,
@@ -39,7 +53,7 @@ impl Reply {
             status,
             content_type,
             location: None,
-            body: body.into(),
+            body: Pieces(VecDeque::from([body.into()])),
         }
     }
 
@@ -55,7 +69,7 @@ impl Reply {
     }
 
     pub(crate) fn into_reply(self) -> axum::response::Response {
-        let mut reply = axum::response::Response::new(axum::body::Body::from(self.body));
+        let mut reply = axum::response::Response::new(axum::body::Body::new(self.body));
         *reply.status_mut() = self.status;
         let headers = reply.headers_mut();
         if !self.content_type.is_empty() {
@@ -71,6 +85,31 @@ impl Reply {
             headers.insert(header::LOCATION, location);
         }
         reply
+    }
+}
+
+/// A body whose pieces are sent one behind the other, after its length.
+#[derive(Debug)]
+struct Pieces(VecDeque<Bytes>);
+
+impl Body for Pieces {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _context: &mut task::Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.0.pop_front().map(|piece| Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.iter().all(Bytes::is_empty)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let lengths = self.0.iter().map(|piece| piece.len() as u64);
+        SizeHint::with_exact(lengths.sum())
     }
 }
 
@@ -139,39 +178,62 @@ pub(crate) struct Shown {
     pub(crate) raw: bool,
 }
 
-/// Writes a record as the API shows it: the envelope's members, then those of its content, then its source document.
-///
-/// The content is not parsed unless only some of its members are wanted.
-pub(crate) fn record_text(record: &StoredRecord, shown: &Shown) -> Result<String, Problem> {
-    let envelope =
-        serde_json::to_string(&record.envelope).map_err(|error| Problem::internal(&error))?;
-    let raw_length = record.raw.as_ref().map_or(0, String::len);
-    let mut text =
-        ObjectText::with_capacity(envelope.len() + record.content.len() + raw_length + 16);
-    if shown.fields.is_empty() {
-        text.members(&envelope);
-        text.members(&record.content);
-    } else {
-        chosen_members(&mut text, &[&envelope, &record.content], &shown.fields)?;
+impl Shown {
+    /// Nothing is added or left out.
+    fn is_all(&self) -> bool {
+        self.fields.is_empty() && !self.raw
     }
-    if shown.raw {
-        text.raw("raw", record.raw.as_deref().unwrap_or("null"));
-    }
-    Ok(text.finish())
 }
 
-fn chosen_members(
-    text: &mut ObjectText,
-    objects: &[&str],
-    fields: &[String],
-) -> Result<(), Problem> {
-    for object in objects {
-        let members: Members<'_> =
-            serde_json::from_str(object).map_err(|error| Problem::internal(&error))?;
-        for (name, value) in &members.0 {
-            if name == "id" || fields.iter().any(|field| field == name) {
-                text.raw(name, value.get());
-            }
+/// Writes a record as the API shows it: the envelope's members, then those of its content, then its source document.
+///
+/// It is taken over as it is stored unless something is to be added or left out.
+pub(crate) fn record_text<'r>(
+    record: &'r str,
+    raw: Option<&str>,
+    shown: &Shown,
+) -> Result<Cow<'r, str>, Problem> {
+    if shown.is_all() {
+        return Ok(Cow::Borrowed(record));
+    }
+    let mut text = ObjectText::with_capacity(record.len() + raw.map_or(0, str::len) + 16);
+    if shown.fields.is_empty() {
+        text.members(record);
+    } else {
+        chosen_members(&mut text, record, &shown.fields)?;
+    }
+    if shown.raw {
+        text.raw("raw", raw.unwrap_or("null"));
+    }
+    Ok(Cow::Owned(text.finish()))
+}
+
+/// Writes records as the API shows them, with commas between.
+pub(crate) fn record_texts(
+    records: JsonTexts,
+    raw: Option<&JsonTexts>,
+    shown: &Shown,
+) -> Result<String, Problem> {
+    if shown.is_all() {
+        return Ok(records.into_joined());
+    }
+    let mut joined = String::new();
+    for (number, record) in records.iter().enumerate() {
+        if number > 0 {
+            joined.push(',');
+        }
+        let raw = raw.and_then(|raw| raw.get(number));
+        joined.push_str(&record_text(record, raw, shown)?);
+    }
+    Ok(joined)
+}
+
+fn chosen_members(text: &mut ObjectText, object: &str, fields: &[String]) -> Result<(), Problem> {
+    let members: Members<'_> =
+        serde_json::from_str(object).map_err(|error| Problem::internal(&error))?;
+    for (name, value) in &members.0 {
+        if name == "id" || fields.iter().any(|field| field == name) {
+            text.raw(name, value.get());
         }
     }
     Ok(())
@@ -208,35 +270,21 @@ impl<'de: 'a, 'a> serde::Deserialize<'de> for Members<'a> {
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
-    use wrenchtime_model::{ConnectionId, Envelope, IdentityClass, RecordId, Resource, Timestamp};
 
     use super::*;
 
-    fn record(content: &str) -> StoredRecord {
-        let connection_id = ConnectionId::new();
-        let time = Timestamp::from_micros(1_900_000_000_000_000).unwrap();
-        StoredRecord {
-            resource: Resource::Part,
-            envelope: Envelope {
-                id: RecordId::derive(connection_id, &IdentityClass::new("part"), "7"),
-                remote_id: "7".to_owned(),
-                connection_id,
-                created_at: time,
-                modified_at: time,
-                remote_created_at: None,
-                remote_modified_at: None,
-                deleted: false,
-                sequence: 9,
-            },
-            content: content.to_owned(),
-            raw: Some(r#"{"Id":7,"x":1.10}"#.to_owned()),
-        }
+    const ID: &str = "6d1d6b3e-5f0e-5c59-9a3f-0d9be0b0b0b0";
+
+    const RAW: Option<&str> = Some(r#"{"Id":7,"x":1.10}"#);
+
+    fn record(content: &str) -> String {
+        format!(r#"{{"id":"{ID}","sequence":9{content}}}"#)
     }
 
     #[test]
     fn stored_text_is_taken_over_byte_for_byte() {
-        let text =
-            record_text(&record(r#"{"name":"Öl","price":1.10}"#), &Shown::default()).unwrap();
+        let record = record(r#","name":"Öl","price":1.10"#);
+        let text = record_text(&record, RAW, &Shown::default()).unwrap();
         assert!(
             text.ends_with(r#""sequence":9,"name":"Öl","price":1.10}"#),
             "{text}"
@@ -250,7 +298,8 @@ mod tests {
             raw: true,
             ..Shown::default()
         };
-        let text = record_text(&record("{}"), &shown).unwrap();
+        let record = record("");
+        let text = record_text(&record, RAW, &shown).unwrap();
         let value: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(value["raw"]["Id"], 7);
         assert!(text.contains(r#""raw":{"Id":7,"x":1.10}"#), "{text}");
@@ -258,20 +307,48 @@ mod tests {
 
     #[test]
     fn chosen_fields_come_with_the_id_and_nothing_else() {
-        let record = record(r#"{"name":"Öl","number":"A","price":1.10}"#);
+        let record = record(r#","name":"Öl","number":"A","price":1.10"#);
         let shown = Shown {
             fields: vec!["price".to_owned(), "sequence".to_owned()],
             raw: false,
         };
-        let text = record_text(&record, &shown).unwrap();
-        let id = record.envelope.id;
+        let text = record_text(&record, RAW, &shown).unwrap();
         assert_eq!(
             text,
-            format!(r#"{{"id":"{id}","sequence":9,"price":1.10}}"#)
+            format!(r#"{{"id":"{ID}","sequence":9,"price":1.10}}"#)
         );
         assert_eq!(
             serde_json::from_str::<Value>(&text).unwrap()["sequence"],
             json!(9)
         );
+    }
+
+    #[test]
+    fn records_of_a_page_are_shown_like_single_ones() {
+        let (one, other) = (record(r#","price":1.10"#), record(""));
+        let records: JsonTexts = [one.as_str(), other.as_str()].into_iter().collect();
+        let raw: JsonTexts = ["{}", "[ ]"].into_iter().collect();
+        let all = record_texts(records.clone(), Some(&raw), &Shown::default()).unwrap();
+        assert_eq!(all, format!("{one},{other}"));
+        let shown = Shown {
+            fields: vec!["price".to_owned()],
+            raw: true,
+        };
+        let chosen = record_texts(records, Some(&raw), &shown).unwrap();
+        let expected =
+            format!(r#"{{"id":"{ID}","price":1.10,"raw":{{}}}},{{"id":"{ID}","raw":[ ]}}"#);
+        assert_eq!(chosen, expected);
+    }
+
+    #[tokio::test]
+    async fn a_body_in_pieces_has_a_length_and_is_sent_whole() {
+        let texts = ["{", "", "}"].map(str::to_owned);
+        let body = Reply::json_pieces(texts).into_reply().into_body();
+        assert_eq!(Body::size_hint(&body).exact(), Some(2));
+        let collected = http_body_util::BodyExt::collect(body).await.unwrap();
+        assert_eq!(collected.to_bytes(), "{}");
+        let nothing = Reply::done().into_reply().into_body();
+        assert_eq!(Body::size_hint(&nothing).exact(), Some(0));
+        assert!(Body::is_end_stream(&nothing));
     }
 }

@@ -4,6 +4,7 @@
 
 mod records;
 mod schedules;
+mod texts;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -23,6 +24,7 @@ pub use self::records::{
     RecordFilter, RecordReader, RowFault, StoredRecord, SuspicionShown, SyncSnapshot,
 };
 pub use self::schedules::{Interval, NewSchedule};
+pub use self::texts::JsonTexts;
 use crate::State;
 
 /// Keeps connections, keys, tokens and the audit log, and shows runs.

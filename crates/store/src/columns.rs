@@ -10,11 +10,9 @@ use wrenchtime_connector::{
 };
 use wrenchtime_model::{
     ConnectionId, EndpointId, Event, EventBody, EventType, RecordChange, RecordId, RunId,
-    SuspicionId, Timestamp,
+    SuspicionId,
 };
-use wrenchtime_service::storage::{
-    ListOrder, ListPage, ListQuery, ManagementKey, SecretHash, StoredRecord,
-};
+use wrenchtime_service::storage::{ManagementKey, SecretHash};
 use wrenchtime_sync::{
     KnownRow, LifecycleEvent, Outcome, RunFinish, RunReport, RunState, StoredDocument, Suspicion,
 };
@@ -34,29 +32,6 @@ pub(crate) const ISSUES_KEPT: i64 = 20_000;
 pub(crate) const RECEIVER_GONE: &str = "the receiver answered that it is gone";
 /// Under this name the store keeps what tells its logs from those of any other.
 pub(crate) const LOG_EPOCH: &str = "store.log_epoch";
-
-/// Makes a page of a list out of the rows that were read, one more than are wanted where there are more, with the event
-/// clock and whether what is listed was read completely once.
-pub(crate) fn list_page(
-    query: &ListQuery,
-    mut rows: Vec<StoredRecord>,
-    (head, complete): (Timestamp, bool),
-) -> ListPage {
-    // They are in this order, but no database promises it of a query around a query.
-    match query.order {
-        ListOrder::Id(_) => rows.sort_by_key(|row| row.envelope.id),
-        ListOrder::Sequence(_) => rows.sort_by_key(|row| row.envelope.sequence),
-    }
-    let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
-    let more = rows.len() > limit;
-    rows.truncate(limit);
-    ListPage {
-        rows,
-        more,
-        head,
-        complete,
-    }
-}
 
 /// Counts rows without a key that stand in the same place of one page: by their number they are told apart. Any other
 /// row is the first.

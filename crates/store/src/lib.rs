@@ -7,7 +7,7 @@ mod lock;
 mod mark;
 mod page;
 mod postgres;
-mod record_json;
+mod shown;
 mod sqlite;
 
 pub use error::OpenError;

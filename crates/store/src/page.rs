@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 use wrenchtime_connector::SortKey;
-use wrenchtime_model::{RecordChange, RecordId, Resource, Timestamp};
+use wrenchtime_model::{ConnectionId, Envelope, RecordChange, RecordId, Resource, Timestamp};
 use wrenchtime_sync::decide::{self, Verdict};
 use wrenchtime_sync::{DocumentWrite, EventClock, PageOutcome, RecordWrite, Written};
 
@@ -34,9 +34,7 @@ pub(crate) struct StoredRecord {
     /// The row of the document that made it last.
     pub(crate) document: i64,
     pub(crate) content_hash: [u8; 32],
-    pub(crate) deleted: bool,
-    pub(crate) remote_created_at: Option<Timestamp>,
-    pub(crate) remote_modified_at: Option<Timestamp>,
+    pub(crate) envelope: Envelope,
 }
 
 /// A page being decided, and in the end what is to be written.
@@ -46,6 +44,7 @@ pub(crate) struct Page<'a> {
     /// Records by the row of their document. A record that moved stays in its old list too.
     owned: HashMap<i64, Vec<RecordKey>>,
     next_row: i64,
+    connection: ConnectionId,
     now: DateTime<Utc>,
     document_places: HashMap<SortKey, usize>,
     record_places: HashMap<RecordKey, usize>,
@@ -76,13 +75,11 @@ pub(crate) struct DocumentEffect<'a> {
 pub(crate) struct RecordEffect<'a> {
     pub(crate) key: RecordKey,
     pub(crate) document: i64,
-    /// What it is now, where a document said it.
+    pub(crate) envelope: Envelope,
+    /// What else it is now, where a document said it.
     pub(crate) write: Option<&'a RecordWrite>,
     /// The content is another than the stored one, or there was none.
     pub(crate) is_new_content: bool,
-    pub(crate) deleted: bool,
-    /// Its place in the feed, if that changes.
-    pub(crate) change: Option<(u64, Timestamp)>,
 }
 
 /// A record's event.
@@ -95,8 +92,9 @@ pub(crate) struct RecordEvent {
 }
 
 impl<'a> Page<'a> {
-    /// Begins a page over what is stored. New documents get rows from `next_row` on.
+    /// Begins a page of a connection over what is stored. New documents get rows from `next_row` on.
     pub(crate) fn new(
+        connection: ConnectionId,
         stored: Stored,
         next_row: i64,
         clock: EventClock,
@@ -110,6 +108,7 @@ impl<'a> Page<'a> {
             stored,
             owned,
             next_row,
+            connection,
             now,
             document_places: HashMap::new(),
             record_places: HashMap::new(),
@@ -178,7 +177,7 @@ impl<'a> Page<'a> {
                 .stored
                 .records
                 .get(&key)
-                .is_some_and(|record| record.document == document && !record.deleted);
+                .is_some_and(|record| record.document == document && !record.envelope.deleted);
             if is_live {
                 let change = self.event(RecordChange::Deleted, key);
                 self.mark_gone(key, change);
@@ -189,14 +188,13 @@ impl<'a> Page<'a> {
     fn write_record(&mut self, document: i64, write: &'a RecordWrite, is_other_mapper: bool) {
         let key = key_of(write);
         let (resource, id) = key;
-        let mapped = &write.record;
         let before = self.standing(key);
         let known = before
             .as_ref()
             .map(|(resource, before)| decide::StoredRecord {
                 content_hash: before.content_hash,
                 resource: *resource,
-                deleted: before.deleted,
+                deleted: before.envelope.deleted,
             });
         let verdict = decide::verdict(known.as_ref(), &write.content_hash, resource);
         let mut place = None;
@@ -208,39 +206,56 @@ impl<'a> Page<'a> {
                 place = Some(happened);
             }
         }
-        let exact = self.stored.records.insert(
-            key,
-            StoredRecord {
-                document,
-                content_hash: write.content_hash,
-                deleted: false,
-                remote_created_at: mapped.remote_created_at,
-                remote_modified_at: mapped.remote_modified_at,
-            },
-        );
-        self.owned.entry(document).or_default().push(key);
-        let told = match verdict {
+        let exact = self.stored.records.get(&key).cloned();
+        match verdict {
             Verdict::Create | Verdict::Move => {
                 self.count(resource, 1, if exact.is_some() { -1 } else { 0 });
-                &mut self.outcome.created
+                *self.outcome.created.entry(resource).or_default() += 1;
             }
-            Verdict::Change => &mut self.outcome.changed,
-            Verdict::Keep => &mut self.outcome.unchanged,
+            Verdict::Change => *self.outcome.changed.entry(resource).or_default() += 1,
+            Verdict::Keep => *self.outcome.unchanged.entry(resource).or_default() += 1,
+        }
+        let envelope = self.envelope(write, exact.as_ref(), place);
+        let is_as_stored =
+            exact.is_some_and(|exact| exact.document == document && exact.envelope == envelope);
+        let record = StoredRecord {
+            document,
+            content_hash: write.content_hash,
+            envelope: envelope.clone(),
         };
-        *told.entry(resource).or_default() += 1;
-        let is_as_stored = exact.is_some_and(|exact| {
-            exact.document == document
-                && exact.remote_created_at == mapped.remote_created_at
-                && exact.remote_modified_at == mapped.remote_modified_at
-        });
-        if place.is_some() || !is_as_stored || is_other_mapper {
-            let effect = self.effect(key, document);
+        self.stored.records.insert(key, record);
+        self.owned.entry(document).or_default().push(key);
+        if !is_as_stored || is_other_mapper {
+            let effect = self.effect(key, document, envelope);
             effect.write = Some(write);
-            if place.is_some() {
-                effect.is_new_content = true;
-                effect.deleted = false;
-                effect.change = place;
-            }
+            effect.is_new_content |= place.is_some();
+        }
+    }
+
+    /// Returns what is to stand around a record's content, at its new place in the feed if it has one.
+    fn envelope(
+        &self,
+        write: &RecordWrite,
+        exact: Option<&StoredRecord>,
+        place: Option<(u64, Timestamp)>,
+    ) -> Envelope {
+        let stored = exact.map(|exact| &exact.envelope);
+        let kept = stored.map(|stored| (stored.sequence, stored.modified_at));
+        // What neither was stored nor has an event is not to be had from a verdict.
+        let (sequence, modified_at) = place
+            .or(kept)
+            .unwrap_or((self.clock.sequence, Timestamp::from(self.now)));
+        let mapped = &write.record;
+        Envelope {
+            id: mapped.id,
+            remote_id: mapped.remote_key.as_str().to_owned(),
+            connection_id: self.connection,
+            created_at: stored.map_or(modified_at, |stored| stored.created_at),
+            modified_at,
+            remote_created_at: mapped.remote_created_at,
+            remote_modified_at: mapped.remote_modified_at,
+            deleted: false,
+            sequence,
         }
     }
 
@@ -248,44 +263,49 @@ impl<'a> Page<'a> {
     /// else the one that is gone.
     fn standing(&self, key: RecordKey) -> Option<(Resource, StoredRecord)> {
         let exact = self.stored.records.get(&key);
-        if let Some(exact) = exact.filter(|exact| !exact.deleted) {
+        if let Some(exact) = exact.filter(|exact| !exact.envelope.deleted) {
             return Some((key.0, exact.clone()));
         }
         let elsewhere = Resource::ALL.into_iter().find_map(|resource| {
             let record = self.stored.records.get(&(resource, key.1))?;
-            (!record.deleted).then(|| (resource, record.clone()))
+            (!record.envelope.deleted).then(|| (resource, record.clone()))
         });
         elsewhere.or_else(|| exact.map(|exact| (key.0, exact.clone())))
     }
 
-    fn mark_gone(&mut self, key: RecordKey, change: (u64, Timestamp)) {
+    fn mark_gone(&mut self, key: RecordKey, (sequence, modified_at): (u64, Timestamp)) {
         let Some(record) = self.stored.records.get_mut(&key) else {
             return;
         };
-        record.deleted = true;
-        let document = record.document;
+        record.envelope.deleted = true;
+        record.envelope.sequence = sequence;
+        record.envelope.modified_at = modified_at;
+        let (document, envelope) = (record.document, record.envelope.clone());
         *self.outcome.deleted.entry(key.0).or_default() += 1;
         self.count(key.0, -1, 1);
-        let effect = self.effect(key, document);
-        effect.deleted = true;
-        effect.change = Some(change);
+        self.effect(key, document, envelope);
     }
 
-    fn effect(&mut self, key: RecordKey, document: i64) -> &mut RecordEffect<'a> {
+    fn effect(
+        &mut self,
+        key: RecordKey,
+        document: i64,
+        envelope: Envelope,
+    ) -> &mut RecordEffect<'a> {
         let next = self.records.len();
         let place = *self.record_places.entry(key).or_insert(next);
         if place == next {
             self.records.push(RecordEffect {
                 key,
                 document,
+                envelope: envelope.clone(),
                 write: None,
                 is_new_content: false,
-                deleted: false,
-                change: None,
             });
         }
         let effect = &mut self.records[place];
         effect.document = document;
+        effect.envelope = envelope;
         effect
     }
 

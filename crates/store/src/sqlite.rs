@@ -1,4 +1,6 @@
 //! The store on SQLite. All SQL of this database stands below this module.
+//!
+//! Limits are `LIMIT 0 + ?`: SQLite prepares a statement anew whenever a parameter that is the whole limit is bound.
 
 mod connection;
 mod mark;

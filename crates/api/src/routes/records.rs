@@ -14,7 +14,7 @@ use super::{connection_id, limit};
 use crate::cursor::{self as cursors, FeedCursor, ListCursor};
 use crate::parameter::{Kind, Parameter};
 use crate::problem::{Code, Problem};
-use crate::reply::{ObjectText, Reply, Shown, record_text};
+use crate::reply::{ObjectText, Reply, Shown, record_text, record_texts};
 use crate::route::{Access, Call, Route, schema_name};
 
 pub(super) fn routes() -> Vec<Route> {
@@ -48,7 +48,8 @@ fn list_route(resource: Resource, path: &str, id: String) -> Route {
     Route::new(Method::GET, path, move |call| list(call, resource))
         .named("records", id, format!("List {}", spoken(resource, true)))
         .described(
-            "With `modified_after` in order of change, gone records included; otherwise in order of id. A client that \
+            "With `modified_after` in order of change, gone records included; otherwise in the order in which \
+             they were first stored. A client that \
              passes `next_modified_after` of the first page as `modified_after` next time misses nothing, whatever \
              happens in between; a record on the border is listed twice. With `modified_before` it is no later than that. Filters look at the record as it is now. \
              `complete` is false until the source was read completely once; `stale_since` is there while it cannot be \
@@ -124,34 +125,19 @@ async fn list(call: Call, resource: Resource) -> Result<Reply, Problem> {
         None => page.head,
     });
 
-    let size: usize = page.rows.iter().map(|row| row.content.len() + 600).sum();
-    let mut data = String::with_capacity(size);
-    data.push('[');
-    for (at, row) in page.rows.iter().enumerate() {
-        if at > 0 {
-            data.push(',');
-        }
-        data.push_str(&record_text(row, &shown)?);
-    }
-    data.push(']');
-
-    let next = match page.rows.last() {
-        Some(last) if page.more => Some(cursors::write(&ListCursor {
+    let next = page.next.map(|order| {
+        cursors::write(&ListCursor {
             connection: connection.id,
             resource,
             filter: query.filter,
             include_deleted: query.include_deleted,
-            order: match query.order {
-                ListOrder::Id(_) => ListOrder::Id(Some(last.envelope.id)),
-                ListOrder::Sequence(_) => ListOrder::Sequence(Some(last.envelope.sequence)),
-            },
+            order,
             next_modified_after: head,
-        })?),
-        _ => None,
-    };
-    let mut text = ObjectText::with_capacity(data.len() + 300);
-    text.raw("data", &data);
-    text.value("next", &next)?;
+        })
+    });
+    let data = record_texts(page.records, page.raw.as_ref(), &shown)?;
+    let mut text = ObjectText::with_capacity(600);
+    text.value("next", &next.transpose()?)?;
     text.value("next_modified_after", &head)?;
     let is_known = call
         .service
@@ -161,7 +147,10 @@ async fn list(call: Call, resource: Resource) -> Result<Reply, Problem> {
     if let Some(since) = call.service.stale_since(&connection).await? {
         text.value("stale_since", &Timestamp::from(since))?;
     }
-    Ok(Reply::json_text(text.finish()))
+    let rest = text.finish();
+    let rest = rest.strip_prefix('{').unwrap_or(&rest);
+    let pieces = ["{\"data\":[".to_owned(), data, format!("],{rest}")];
+    Ok(Reply::json_pieces(pieces))
 }
 
 /// Puts the query together; with it, on later pages, the instant of the first page's snapshot.
@@ -180,7 +169,7 @@ fn list_query(
         order: if filter.modified.from.is_some() {
             ListOrder::Sequence(None)
         } else {
-            ListOrder::Id(None)
+            ListOrder::Creation(None)
         },
         filter,
         limit: call.query.limit()?,
@@ -227,7 +216,9 @@ async fn get(call: Call, resource: Resource) -> Result<Reply, Problem> {
         .record(&query)
         .await?
         .ok_or_else(|| Problem::no(&spoken(resource, false)))?;
-    Ok(Reply::json_text(record_text(&record, &shown)?))
+    Ok(Reply::json_text(
+        record_text(&record.text, record.raw.as_deref(), &shown)?.into_owned(),
+    ))
 }
 
 async fn changes(call: Call) -> Result<Reply, Problem> {
@@ -270,7 +261,7 @@ async fn changes(call: Call) -> Result<Reply, Problem> {
                 // The event is an object with members: the record becomes one more, before its end.
                 data.push_str(event.strip_suffix('}').unwrap_or(&event));
                 data.push_str(",\"record\":");
-                data.push_str(&record_text(record, &Shown::default())?);
+                data.push_str(&record_text(&record.text, None, &Shown::default())?);
                 data.push('}');
             }
             None => data.push_str(&event),

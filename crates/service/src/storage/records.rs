@@ -6,13 +6,14 @@ use std::str::FromStr;
 
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use wrenchtime_connector::{EntityName, RemoteKey, StreamName};
-use wrenchtime_model::{ConnectionId, Envelope, Event, RecordId, Resource, RunId, Timestamp};
+use wrenchtime_model::{ConnectionId, Event, Record, RecordId, Resource, RunId, Timestamp};
 use wrenchtime_sync::Suspicion;
 
-use super::StorageError;
+use super::{JsonTexts, StorageError};
 
 /// Reads records and the change feed. Each call sees one snapshot.
 #[async_trait]
@@ -121,8 +122,8 @@ pub struct RecordFilter {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ListOrder {
-    /// By record id, behind this one.
-    Id(Option<RecordId>),
+    /// By the instant of first storing, behind this one. No two records of a connection have the same.
+    Creation(Option<Timestamp>),
     /// By sequence, behind this one.
     Sequence(Option<u64>),
 }
@@ -151,10 +152,12 @@ pub struct ListQuery {
 /// A page of a list.
 #[derive(Clone, PartialEq, Debug)]
 pub struct ListPage {
-    /// The records.
-    pub rows: Vec<StoredRecord>,
-    /// There are more behind the last.
-    pub more: bool,
+    /// The records, each a [`StoredRecord::text`].
+    pub records: JsonTexts,
+    /// Their source documents in the same order, where they were asked for.
+    pub raw: Option<JsonTexts>,
+    /// Where the next page begins; nothing behind the last one.
+    pub next: Option<ListOrder>,
     /// The instant of the last event in the connection's log, or when the connection was made where there is none.
     /// Whatever is committed after this snapshot has a later one.
     pub head: Timestamp,
@@ -165,14 +168,21 @@ pub struct ListPage {
 /// A record as stored.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StoredRecord {
-    /// Its resource.
-    pub resource: Resource,
-    /// Identity, times, place in the feed.
-    pub envelope: Envelope,
-    /// Its content: the text of one JSON object, as the mapper wrote it.
-    pub content: String,
+    /// Envelope and content side by side, as the text of one JSON object. What is the content's stands as the mapper
+    /// wrote it.
+    pub text: String,
     /// The source document that it was made of, verbatim, where it was asked for and is kept.
     pub raw: Option<String>,
+}
+
+impl StoredRecord {
+    /// Reads envelope and content.
+    ///
+    /// # Errors
+    /// When the content is not one of this type.
+    pub fn read<T: DeserializeOwned>(&self) -> serde_json::Result<Record<T>> {
+        serde_json::from_str(&self.text)
+    }
 }
 
 /// Asks for one record.

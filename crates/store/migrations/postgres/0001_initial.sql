@@ -210,15 +210,20 @@ CREATE TABLE records (
     -- Days as ISO 8601 text: they have no zone and sort as they are.
     order_date text COLLATE "C",
     delivery_date text COLLATE "C",
+    -- The record as it is shown, one JSON object in two parts: all but the end of the envelope's members, then those of its
+    -- content. What changes the envelope alone, a delete for one, leaves the second part as it is.
+    envelope text NOT NULL,
     content text NOT NULL,
     PRIMARY KEY (connection, resource, id)
 );
+-- No two records of a connection are made in the same instant.
+CREATE INDEX records_by_creation ON records (connection, resource, created_at);
 -- Also the order of sequence: both rise together within a connection.
 CREATE INDEX records_by_change ON records (connection, resource, modified_at);
 CREATE INDEX records_by_remote_id ON records (connection, resource, left(remote_id, 500));
 CREATE INDEX records_of_document ON records (connection, document);
-CREATE INDEX records_by_status ON records (connection, resource, left(status, 500), id) WHERE status IS NOT NULL;
-CREATE INDEX records_by_asset ON records (connection, resource, asset_id, id) WHERE asset_id IS NOT NULL;
+CREATE INDEX records_by_status ON records (connection, resource, left(status, 500), created_at) WHERE status IS NOT NULL;
+CREATE INDEX records_by_asset ON records (connection, resource, asset_id, created_at) WHERE asset_id IS NOT NULL;
 CREATE INDEX records_by_due ON records (connection, resource, due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX records_by_completed ON records (connection, resource, completed_at) WHERE completed_at IS NOT NULL;
 CREATE INDEX records_by_order_date ON records (connection, resource, order_date) WHERE order_date IS NOT NULL;

@@ -196,15 +196,20 @@ CREATE TABLE records (
     -- Days as ISO 8601 text: they have no zone and sort as they are.
     order_date TEXT,
     delivery_date TEXT,
+    -- The record as it is shown, one JSON object in two parts: all but the end of the envelope's members, then those of its
+    -- content. What changes the envelope alone, a delete for one, leaves the second part as it is.
+    envelope TEXT NOT NULL,
     content TEXT NOT NULL,
     UNIQUE (connection, resource, id)
 );
+-- No two records of a connection are made in the same instant.
+CREATE INDEX records_by_creation ON records (connection, resource, created_at);
 -- Also the order of sequence: both rise together within a connection.
 CREATE INDEX records_by_change ON records (connection, resource, modified_at);
 CREATE INDEX records_by_remote_id ON records (connection, resource, remote_id);
 CREATE INDEX records_of_document ON records (document);
-CREATE INDEX records_by_status ON records (connection, resource, status, id) WHERE status IS NOT NULL;
-CREATE INDEX records_by_asset ON records (connection, resource, asset_id, id) WHERE asset_id IS NOT NULL;
+CREATE INDEX records_by_status ON records (connection, resource, status, created_at) WHERE status IS NOT NULL;
+CREATE INDEX records_by_asset ON records (connection, resource, asset_id, created_at) WHERE asset_id IS NOT NULL;
 CREATE INDEX records_by_due ON records (connection, resource, due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX records_by_completed ON records (connection, resource, completed_at) WHERE completed_at IS NOT NULL;
 CREATE INDEX records_by_order_date ON records (connection, resource, order_date) WHERE order_date IS NOT NULL;

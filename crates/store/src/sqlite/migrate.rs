@@ -10,7 +10,7 @@ use crate::OpenError;
 use crate::columns::LOG_EPOCH;
 
 /// From an empty file to this release's format. A released file is never changed; the next format is a new file.
-const MIGRATIONS: &[&str] = &[include_str!("../../migrations/sqlite/0001_initial.sql")];
+pub(super) const MIGRATIONS: &[&str] = &[include_str!("../../migrations/sqlite/0001_initial.sql")];
 /// Marks the file as ours: `WRNC` in ASCII.
 const APPLICATION_ID: i64 = 0x5752_4e43;
 

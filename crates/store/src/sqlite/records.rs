@@ -2,17 +2,14 @@
 
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
-use uuid::Uuid;
-use wrenchtime_model::{ConnectionId, Envelope, Event, EventBody, RecordId, Resource};
+use wrenchtime_model::{ConnectionId, Event, EventBody};
 use wrenchtime_service::storage::StoredRecord;
 
-use crate::codec;
 use crate::columns::{self, EventColumns};
 use crate::error::Fault;
 
-/// The columns that [`stored_record`] reads, of records `r`; the last is the raw document or null.
-pub(super) const RECORD_COLUMNS: &str = "r.id, r.remote_id, r.created_at, r.modified_at, r.remote_created_at, r.remote_modified_at, r.deleted, \
-     r.sequence, r.content";
+/// The columns that [`stored_record`] reads, of records `r`; behind them stands the raw document or null.
+pub(super) const RECORD_COLUMNS: &str = "r.envelope || r.content";
 
 /// The columns that [`event`] reads, of events `e`.
 pub(super) const EVENT_COLUMNS: &str =
@@ -21,32 +18,15 @@ pub(super) const EVENT_COLUMNS: &str =
 /// How many columns [`event`] reads.
 pub(super) const EVENT_WIDTH: usize = 7;
 
-/// Reads a record from the columns behind `at`: [`RECORD_COLUMNS`] and its source document.
-pub(super) fn stored_record(
-    row: &SqliteRow,
-    at: usize,
-    connection_id: ConnectionId,
-    resource: Resource,
-) -> Result<StoredRecord, Fault> {
-    let remote_created_at: Option<i64> = row.try_get(at + 4)?;
-    let remote_modified_at: Option<i64> = row.try_get(at + 5)?;
-    let envelope = Envelope {
-        id: RecordId::from_uuid(row.try_get(at)?),
-        remote_id: row.try_get(at + 1)?,
-        connection_id,
-        created_at: codec::timestamp(row.try_get(at + 2)?)?,
-        modified_at: codec::timestamp(row.try_get(at + 3)?)?,
-        remote_created_at: remote_created_at.map(codec::timestamp).transpose()?,
-        remote_modified_at: remote_modified_at.map(codec::timestamp).transpose()?,
-        deleted: row.try_get(at + 6)?,
-        sequence: codec::unsigned(row.try_get(at + 7)?)?,
+/// Reads a record from the columns behind `at`: [`RECORD_COLUMNS`] and its source document. Nothing where there is none.
+pub(super) fn stored_record(row: &SqliteRow, at: usize) -> Result<Option<StoredRecord>, Fault> {
+    let Some(text) = row.try_get(at)? else {
+        return Ok(None);
     };
-    Ok(StoredRecord {
-        resource,
-        envelope,
-        content: row.try_get(at + 8)?,
-        raw: row.try_get(at + 9)?,
-    })
+    Ok(Some(StoredRecord {
+        text,
+        raw: row.try_get(at + 1)?,
+    }))
 }
 
 /// Reads an event from the first [`EVENT_WIDTH`] columns.
@@ -69,12 +49,9 @@ pub(super) fn event_with_record(
     connection: ConnectionId,
 ) -> Result<(Event, Option<StoredRecord>), Fault> {
     let event = event(row, connection)?;
-    let id: Option<Uuid> = row.try_get(EVENT_WIDTH)?;
-    let record = match (&event.body, id) {
-        (EventBody::Record { resource, .. }, Some(_)) => {
-            Some(stored_record(row, EVENT_WIDTH, connection, *resource)?)
-        }
-        _ => None,
+    let record = match &event.body {
+        EventBody::Record { .. } => stored_record(row, EVENT_WIDTH)?,
+        EventBody::Lifecycle { .. } => None,
     };
     Ok((event, record))
 }

@@ -4,6 +4,7 @@ mod absence;
 mod bulk;
 mod commit;
 mod known;
+mod parts;
 mod retry;
 mod runs;
 mod suspicions;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 use wrenchtime_connector::{
@@ -13,12 +14,12 @@ use wrenchtime_connector::{
     SystemName, content_hash,
 };
 use wrenchtime_model::{
-    ConnectionId, Event, EventBody, IdentityClass, RecordChange, RecordId, Resource, RunId,
-    Timestamp,
+    ConnectionId, Envelope, Event, EventBody, IdentityClass, RecordChange, RecordId, Resource,
+    RunId, Timestamp,
 };
 use wrenchtime_service::State;
 use wrenchtime_service::storage::{
-    AuditEntry, ChangesQuery, ConnectionStore, ConnectionToken, ListOrder, ListQuery,
+    AuditEntry, ChangesQuery, ConnectionStore, ConnectionToken, ListOrder, ListPage, ListQuery,
     NewConnection, RecordFilter, RecordReader, SealedSettings, SecretHash, StoredAccount,
     StoredRecord,
 };
@@ -205,7 +206,7 @@ impl<'f, F: Fixture> Lane<'f, F> {
             filter: RecordFilter::default(),
             include_deleted: true,
             include_raw: false,
-            order: ListOrder::Id(None),
+            order: ListOrder::Creation(None),
             limit: 500,
             complete_when: Vec::new(),
         }
@@ -213,13 +214,15 @@ impl<'f, F: Fixture> Lane<'f, F> {
 
     pub(crate) async fn records(&self, resource: Resource) -> Vec<StoredRecord> {
         let query = self.query(resource);
-        self.store.list(&query).await.unwrap().rows
+        self.store.list(&query).await.unwrap().rows()
     }
 
     pub(crate) async fn record(&self, key: &str) -> StoredRecord {
         let id = self.asset(key);
         let records = self.records(Resource::Asset).await;
-        let found = records.into_iter().find(|record| record.envelope.id == id);
+        let found = records
+            .into_iter()
+            .find(|record| record.envelope().id == id);
         found.unwrap_or_else(|| panic!("no record of {key:?}"))
     }
 
@@ -236,6 +239,48 @@ impl<'f, F: Fixture> Lane<'f, F> {
             matches!(result, Err(StorageError::Fenced(id)) if *id == self.id),
             "{result:?}"
         );
+    }
+}
+
+/// The records of a page one by one.
+pub(crate) trait Rows {
+    fn rows(&self) -> Vec<StoredRecord>;
+}
+
+impl Rows for ListPage {
+    fn rows(&self) -> Vec<StoredRecord> {
+        let raw = |number| self.raw.as_ref().map(|raw| raw.get(number).unwrap());
+        if let Some(raw) = &self.raw {
+            assert_eq!(raw.len(), self.records.len());
+        }
+        let records = self.records.iter().enumerate();
+        records
+            .map(|(number, text)| StoredRecord {
+                text: text.to_owned(),
+                raw: raw(number).map(str::to_owned),
+            })
+            .collect()
+    }
+}
+
+/// A record's text, taken apart.
+pub(crate) trait Parts {
+    fn envelope(&self) -> Envelope;
+
+    /// Returns what stands behind the envelope, as an object of its own.
+    fn content(&self) -> String;
+}
+
+impl Parts for StoredRecord {
+    fn envelope(&self) -> Envelope {
+        self.read::<Value>().unwrap().envelope
+    }
+
+    fn content(&self) -> String {
+        let envelope = serde_json::to_string(&self.envelope()).unwrap();
+        let rest = self.text.strip_prefix(envelope.strip_suffix('}').unwrap());
+        let members = rest.unwrap_or_else(|| panic!("{} begins otherwise", self.text));
+        format!("{{{}", members.trim_start_matches(','))
     }
 }
 

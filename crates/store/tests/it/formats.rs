@@ -14,7 +14,7 @@ use wrenchtime_sync::{Judgement, Mode, Outcome, Storage, StreamState};
 use wrenchtime_webhooks::{DeliveryFilter, DeliveryStore, EventSource, FanOut};
 
 use crate::fixture::{
-    DocumentWriteExt, ENTITY, Fixture, Lane, STREAM, Store, audit, document, finish,
+    DocumentWriteExt, ENTITY, Fixture, Lane, Parts, STREAM, Store, audit, document, finish,
     new_connection, new_run, page, second,
 };
 use crate::suspicions::suspicion;
@@ -177,8 +177,8 @@ pub(crate) async fn check<F: Fixture>(store: &F::Store) {
     };
     assert_eq!(lane.events().await.len(), 4);
     let pump = lane.record("1").await;
-    assert_eq!(pump.content, r#"{"name":"pump"}"#);
-    assert!(lane.record("2").await.envelope.deleted);
+    assert_eq!(pump.content(), r#"{"name":"pump"}"#);
+    assert!(lane.record("2").await.envelope().deleted);
     assert!(lane.known("3").await.unwrap().mapped_by.is_empty());
     let page = vec![
         lane.document("1", "other").seen_at(9),

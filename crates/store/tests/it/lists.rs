@@ -1,7 +1,7 @@
 //! What `RecordReader` promises.
 
 use crate::fixture::{
-    DocumentWriteExt, Fixture, Lane, STREAM, document_of, mapped, noon, second, stamp,
+    DocumentWriteExt, Fixture, Lane, Parts, Rows, STREAM, document_of, mapped, noon, second, stamp,
 };
 use chrono::NaiveDate;
 use wrenchtime_connector::StreamName;
@@ -41,11 +41,8 @@ async fn work_orders<F: Fixture>(lane: &Lane<'_, F>, fixture: &F) {
     lane.commit(vec![gone]).await;
 }
 
-fn numbers(rows: &[StoredRecord]) -> Vec<&str> {
-    let mut keys: Vec<_> = rows
-        .iter()
-        .map(|row| row.envelope.remote_id.as_str())
-        .collect();
+fn numbers(rows: &[StoredRecord]) -> Vec<String> {
+    let mut keys: Vec<_> = rows.iter().map(|row| row.envelope().remote_id).collect();
     keys.sort_unstable();
     keys
 }
@@ -89,17 +86,17 @@ pub(crate) async fn lists_are_filtered_by_every_value<F: Fixture>() {
         (|f| f.remote_id = Some("9".to_owned()), &[]),
     ];
     for (number, (set, expected)) in cases.into_iter().enumerate() {
-        for order in [ListOrder::Id(None), ListOrder::Sequence(None)] {
+        for order in [ListOrder::Creation(None), ListOrder::Sequence(None)] {
             let mut query = lane.query(Resource::WorkOrder);
             query.order = order;
             set(&mut query.filter);
             let found = lane.store.list(&query).await.unwrap();
-            assert_eq!(numbers(&found.rows), expected, "case {number}, {order:?}");
+            assert_eq!(numbers(&found.rows()), expected, "case {number}, {order:?}");
             query.include_deleted = false;
             let live: Vec<_> = expected.iter().copied().filter(|key| *key != "5").collect();
             let found = lane.store.list(&query).await.unwrap();
             assert_eq!(
-                numbers(&found.rows),
+                numbers(&found.rows()),
                 live,
                 "case {number} without tombstones, {order:?}"
             );
@@ -114,13 +111,16 @@ pub(crate) async fn filters_hold_together<F: Fixture>() {
     let mut query = lane.query(Resource::WorkOrder);
     query.filter.asset_id = Some(lane.asset("a"));
     assert_eq!(
-        numbers(&lane.store.list(&query).await.unwrap().rows),
+        numbers(&lane.store.list(&query).await.unwrap().rows()),
         ["1", "2"]
     );
     query.filter.status = vec!["open".to_owned()];
-    assert_eq!(numbers(&lane.store.list(&query).await.unwrap().rows), ["1"]);
+    assert_eq!(
+        numbers(&lane.store.list(&query).await.unwrap().rows()),
+        ["1"]
+    );
     let assets = lane.query(Resource::Asset);
-    assert!(lane.store.list(&assets).await.unwrap().rows.is_empty());
+    assert!(lane.store.list(&assets).await.unwrap().rows().is_empty());
     let unknown = ListQuery {
         connection: ConnectionId::new(),
         ..assets
@@ -133,15 +133,12 @@ async fn walk<F: Fixture>(lane: &Lane<'_, F>, mut query: ListQuery) -> Vec<Store
     let mut rows = Vec::new();
     loop {
         let page = lane.store.list(&query).await.unwrap();
-        assert!(page.rows.len() <= usize::try_from(query.limit).unwrap());
-        rows.extend(page.rows);
-        let Some(last) = rows.last().filter(|_| page.more) else {
+        assert!(page.rows().len() <= usize::try_from(query.limit).unwrap());
+        rows.extend(page.rows());
+        let Some(next) = page.next else {
             return rows;
         };
-        query.order = match query.order {
-            ListOrder::Id(_) => ListOrder::Id(Some(last.envelope.id)),
-            ListOrder::Sequence(_) => ListOrder::Sequence(Some(last.envelope.sequence)),
-        };
+        query.order = next;
     }
 }
 
@@ -152,14 +149,14 @@ pub(crate) async fn pages_of_a_list_hold_every_row_once<F: Fixture>() {
     for limit in [1, 2, 3, 6, 7] {
         let mut query = lane.query(Resource::WorkOrder);
         query.limit = limit;
-        let by_id = walk(&lane, query.clone()).await;
-        assert_eq!(by_id.len(), 6);
-        assert!(by_id.is_sorted_by(|a, b| a.envelope.id < b.envelope.id));
+        let by_creation = walk(&lane, query.clone()).await;
+        assert_eq!(by_creation.len(), 6);
+        assert!(by_creation.is_sorted_by(|a, b| a.envelope().created_at < b.envelope().created_at));
         query.order = ListOrder::Sequence(None);
         let by_sequence = walk(&lane, query).await;
         let order: Vec<_> = by_sequence
             .iter()
-            .map(|row| row.envelope.sequence)
+            .map(|row| row.envelope().sequence)
             .collect();
         assert_eq!(order, [1, 2, 3, 4, 6, 7]);
     }
@@ -170,10 +167,10 @@ pub(crate) async fn raw_documents_come_on_request<F: Fixture>() {
     let lane = Lane::begin(&fixture).await;
     lane.commit(vec![lane.document("1", "pump")]).await;
     let mut query = lane.query(Resource::Asset);
-    assert_eq!(lane.store.list(&query).await.unwrap().rows[0].raw, None);
+    assert_eq!(lane.store.list(&query).await.unwrap().rows()[0].raw, None);
     query.include_raw = true;
     let raw = Some(r#"{"Key":"1","Name":"pump"}"#.to_owned());
-    let rows = lane.store.list(&query).await.unwrap().rows;
+    let rows = lane.store.list(&query).await.unwrap().rows();
     assert_eq!(rows[0].raw, raw);
     let mut get = GetQuery {
         connection: lane.id,

@@ -13,8 +13,8 @@ use wrenchtime_sync::{
 };
 
 use crate::fixture::{
-    DocumentWriteExt, ENTITY, Fixture, Lane, document_of, mapped, new_run, noon, page, second,
-    sort_key,
+    DocumentWriteExt, ENTITY, Fixture, Lane, Parts, Rows, document_of, mapped, new_run, noon, page,
+    second, sort_key,
 };
 
 const KEYS: [&str; 4] = ["a", "b", "c", "d"];
@@ -205,20 +205,20 @@ async fn compare<F: Fixture>(lane: &Lane<'_, F>, memory: &MemoryStorage) {
         };
         let found = lane.store.get(&get).await.unwrap().unwrap();
         // A record that becomes another resource is a new one here, with a time of its own.
-        envelope.created_at = found.envelope.created_at;
-        assert_eq!(found.envelope, envelope);
-        assert_eq!(found.content, expected.content.get());
+        envelope.created_at = found.envelope().created_at;
+        assert_eq!(found.envelope(), envelope);
+        assert_eq!(found.content(), expected.content.get());
     }
     let counts = lane.store.sync_snapshot(lane.id).await.unwrap().records;
     for (resource, counts) in counts {
         let expected = live.remove(&resource).unwrap_or(0);
         assert_eq!(counts.live, expected, "{resource}");
         let mut query = lane.query(resource);
-        let all = lane.store.list(&query).await.unwrap().rows.len() as u64;
+        let all = lane.store.list(&query).await.unwrap().rows().len() as u64;
         assert_eq!(all, counts.live + counts.deleted);
         query.include_deleted = false;
         assert_eq!(
-            lane.store.list(&query).await.unwrap().rows.len() as u64,
+            lane.store.list(&query).await.unwrap().rows().len() as u64,
             counts.live
         );
     }
@@ -254,20 +254,20 @@ impl Client {
         query.limit = 2;
         let page = lane.store.list(&query).await.unwrap();
         let next = next.unwrap_or(page.head);
-        let after = page.rows.last().map(|row| row.envelope.sequence);
-        for row in page.rows {
-            let envelope = row.envelope;
+        let after = page.rows().last().map(|row| row.envelope().sequence);
+        for row in page.rows() {
+            let envelope = row.envelope();
             let seen = (envelope.sequence, envelope.deleted);
             let before = self.copy.insert(envelope.id, seen);
             assert!(before.is_none_or(|before| before.0 <= envelope.sequence));
         }
-        if page.more {
+        if page.next.is_some() {
             self.under_way = Some((next, after));
         } else {
             self.from = next;
             self.under_way = None;
         }
-        !page.more
+        page.next.is_none()
     }
 
     pub(crate) async fn catch_up<F: Fixture>(&mut self, lane: &Lane<'_, F>) {
@@ -278,8 +278,8 @@ impl Client {
         let truth: BTreeMap<_, _> = records
             .map(|row| {
                 (
-                    row.envelope.id,
-                    (row.envelope.sequence, row.envelope.deleted),
+                    row.envelope().id,
+                    (row.envelope().sequence, row.envelope().deleted),
                 )
             })
             .collect();

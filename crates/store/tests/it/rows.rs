@@ -1,8 +1,8 @@
 //! What `Storage` promises of stored rows, and of those that a listing did not show.
 
 use crate::fixture::{
-    DocumentWriteExt, ENTITY, Fixture, Lane, document_of, mapped, missing_keys, one, removal,
-    sort_key,
+    DocumentWriteExt, ENTITY, Fixture, Lane, Parts, Rows, document_of, mapped, missing_keys, one,
+    removal, sort_key,
 };
 use wrenchtime_connector::{RemoteKey, RowIssue};
 use wrenchtime_model::RecordChange::Deleted;
@@ -69,14 +69,14 @@ pub(crate) async fn texts_of_any_length_and_character_are_stored<F: Fixture>() {
         );
         let mut query = lane.query(Resource::WorkOrder);
         query.filter.status = vec![text.to_owned()];
-        let by_status = lane.store.list(&query).await.unwrap().rows;
+        let by_status = lane.store.list(&query).await.unwrap().rows();
         query.filter = RecordFilter::default();
         query.filter.remote_id = Some(text.to_owned());
-        let by_key = lane.store.list(&query).await.unwrap().rows;
+        let by_key = lane.store.list(&query).await.unwrap().rows();
         assert_eq!(by_status, by_key);
-        assert_eq!(by_key[0].envelope.remote_id, text, "case {number}");
+        assert_eq!(by_key[0].envelope().remote_id, text, "case {number}");
         let name = serde_json::json!({ "name": text }).to_string();
-        assert_eq!(by_key[0].content, name);
+        assert_eq!(by_key[0].content(), name);
     }
 }
 
@@ -213,7 +213,7 @@ pub(crate) async fn removal_spares_what_was_read_later<F: Fixture>() {
     assert_eq!(outcome.deleted, one(Resource::Asset));
     assert!(lane.known("a").await.unwrap().gone);
     assert!(!lane.known("b").await.unwrap().gone);
-    assert!(lane.record("a").await.envelope.deleted);
+    assert!(lane.record("a").await.envelope().deleted);
     assert_eq!(
         lane.changes().await[2],
         (Deleted, Resource::Asset, lane.asset("a"))

@@ -1,7 +1,8 @@
 //! What `Storage` promises of fences, runs and restarts.
 
 use crate::fixture::{
-    ENTITY, Fixture, Lane, STREAM, finish, missing_keys, new_run, noon, removal, second, sort_key,
+    ENTITY, Fixture, Lane, Parts, STREAM, finish, missing_keys, new_run, noon, removal, second,
+    sort_key,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -242,15 +243,15 @@ pub(crate) async fn connections_do_not_see_each_other<F: Fixture>() {
     let (one, other) = (Lane::begin(&fixture).await, Lane::begin(&fixture).await);
     one.commit(vec![one.document("1", "pump")]).await;
     other.commit(vec![other.document("1", "fan")]).await;
-    assert_eq!(one.record("1").await.content, r#"{"name":"pump"}"#);
-    assert_eq!(other.record("1").await.content, r#"{"name":"fan"}"#);
+    assert_eq!(one.record("1").await.content(), r#"{"name":"pump"}"#);
+    assert_eq!(other.record("1").await.content(), r#"{"name":"fan"}"#);
     assert_eq!(
         (one.events().await.len(), other.events().await[0].sequence),
         (1, 1)
     );
     let gone = removal(&one, &["1"], 9);
     one.store.remove(&one.fence, gone).await.unwrap();
-    assert!(!other.record("1").await.envelope.deleted);
+    assert!(!other.record("1").await.envelope().deleted);
     let nobody = ConnectionId::new();
     assert!(one.store.stream_states(nobody).await.unwrap().is_empty());
 }

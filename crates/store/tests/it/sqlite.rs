@@ -16,7 +16,7 @@ use wrenchtime_service::storage::ConnectionStore;
 use wrenchtime_store::{OpenError, SqliteOptions, SqliteStore};
 use wrenchtime_sync::{Storage, StorageError};
 
-use crate::fixture::{DocumentWriteExt, Fixture, Lane, noon};
+use crate::fixture::{DocumentWriteExt, Fixture, Lane, Parts, noon};
 use crate::whole::given_up_after;
 
 #[derive(Debug)]
@@ -144,7 +144,7 @@ async fn a_transaction_that_sqlite_itself_rolled_back_is_not_in_the_way_of_the_n
         );
     }
     assert_eq!(lane.known("2").await, None);
-    assert_eq!(lane.record("1").await.content, r#"{"name":"pump"}"#);
+    assert_eq!(lane.record("1").await.content(), r#"{"name":"pump"}"#);
 
     intruder.execute("DROP TRIGGER trap").await.unwrap();
     let outcome = lane.store.commit(&lane.fence, page).await.unwrap();

@@ -9,7 +9,7 @@ use wrenchtime_webhooks::{
     DeliveryStore, DueDelivery, Endpoint, EndpointScope, EventSource, FanOut, Message, NewEndpoint,
 };
 
-use crate::fixture::{DocumentWriteExt, Fixture, Lane, second};
+use crate::fixture::{DocumentWriteExt, Fixture, Lane, Parts, second};
 
 pub(crate) fn endpoint(number: u64) -> Endpoint {
     let new = NewEndpoint {
@@ -135,7 +135,7 @@ pub(crate) async fn the_log_is_read_with_records_as_they_are_now<F: Fixture>() {
         let json = events[at].record.as_ref().unwrap();
         serde_json::from_str(json.get()).unwrap()
     };
-    assert_eq!(read(0).envelope, lane.record("1").await.envelope);
+    assert_eq!(read(0).envelope, lane.record("1").await.envelope());
     assert!(read(0).envelope.deleted);
     assert_eq!(read(1).content.name.as_deref(), Some("changed"));
     let none = lane

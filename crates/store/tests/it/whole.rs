@@ -5,7 +5,7 @@ use std::time::Duration;
 use wrenchtime_model::Resource;
 use wrenchtime_sync::{Storage, StorageError};
 
-use crate::fixture::{DocumentWriteExt, Fixture, Lane};
+use crate::fixture::{DocumentWriteExt, Fixture, Lane, Parts};
 
 pub(crate) async fn a_statement_that_fails_in_the_middle_leaves_nothing<F: Fixture>() {
     let fixture = F::new().await;
@@ -24,7 +24,7 @@ pub(crate) async fn a_statement_that_fails_in_the_middle_leaves_nothing<F: Fixtu
     );
 
     assert_eq!(lane.known("2").await, None);
-    assert_eq!(lane.record("1").await.content, r#"{"name":"pump"}"#);
+    assert_eq!(lane.record("1").await.content(), r#"{"name":"pump"}"#);
     assert_eq!(lane.records(Resource::Asset).await.len(), 1);
     assert_eq!(lane.changes().await.len(), 1);
     fixture.clear().await;

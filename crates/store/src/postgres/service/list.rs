@@ -1,17 +1,16 @@
 //! Lists of records.
 
-use sqlx::postgres::PgConnection;
+use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Encode, Postgres, QueryBuilder, Row, Type};
-use uuid::Uuid;
 use wrenchtime_model::{ConnectionId, Timestamp};
 use wrenchtime_service::storage::{ListOrder, ListPage, ListQuery, Range, RecordFilter};
 
 use crate::codec;
-use crate::columns::list_page;
 use crate::error::Fault;
 use crate::postgres::PostgresStore;
-use crate::postgres::records::{RECORD_COLUMNS, stored_record};
+use crate::postgres::records::RECORD_COLUMNS;
 use crate::postgres::text::Text;
+use crate::shown::{Rows, list_page, texts};
 
 /// What a reader sees of a connection in one snapshot.
 pub(super) struct Head {
@@ -40,44 +39,50 @@ pub(super) async fn head(tx: &mut PgConnection, id: ConnectionId) -> Result<Head
 pub(super) async fn list(store: &PostgresStore, query: &ListQuery) -> Result<ListPage, Fault> {
     let mut sql = select(query);
     // One statement is one snapshot, and one round trip.
-    let rows = sql.build().fetch_all(&store.inner.readers).await?;
-    let first = rows.first().ok_or(Fault::NoConnection(query.connection))?;
-    let head = codec::timestamp(first.try_get(0)?)?;
-    let done: Vec<Text<'static>> = first.try_get(1)?;
+    let row = sql.build().fetch_optional(&store.inner.readers).await?;
+    let row = row.ok_or(Fault::NoConnection(query.connection))?;
+    let head = codec::timestamp(row.try_get(0)?)?;
+    let done: Vec<Text<'static>> = row.try_get(1)?;
     let mut streams = query.complete_when.iter();
     let complete = streams.all(|stream| done.iter().any(|name| name.0 == stream.as_str()));
-    let mut page = Vec::with_capacity(rows.len());
-    for row in &rows {
-        // A page without records is a row without one.
-        if row.try_get::<Option<Uuid>, _>(HEAD_WIDTH)?.is_some() {
-            page.push(stored_record(
-                row,
-                HEAD_WIDTH,
-                query.connection,
-                query.resource,
-            )?);
-        }
-    }
-    Ok(list_page(query, page, (head, complete)))
+    let raw = query
+        .include_raw
+        .then(|| texts(row.try_get(5)?, numbers(&row, 6)?));
+    let rows = Rows {
+        places: numbers(&row, 2)?,
+        records: texts(row.try_get(3)?, numbers(&row, 4)?)?,
+        raw: raw.transpose()?,
+    };
+    list_page(query, rows, (head, complete))
 }
 
-/// How many columns of [`select`] stand before those of the record.
-const HEAD_WIDTH: usize = 2;
+/// Reads numbers; none where there is no row.
+fn numbers(row: &PgRow, column: usize) -> Result<Vec<i64>, Fault> {
+    let numbers: Option<Vec<i64>> = row.try_get(column)?;
+    Ok(numbers.unwrap_or_default())
+}
 
-/// Asks for the event clock, the streams that were complete, and a page of records beside them.
+/// Asks for the event clock, the streams that were complete, and a page: places, texts of records and how many bytes each
+/// has, and the same of source documents. Few and large values are what makes it fast.
 fn select(query: &ListQuery) -> QueryBuilder<Postgres> {
-    let (raw, join) = if query.include_raw {
+    let place = match query.order {
+        ListOrder::Creation(_) => "r.created_at",
+        ListOrder::Sequence(_) => "r.sequence",
+    };
+    let (raws, raw, join) = if query.include_raw {
         (
-            "d.body",
+            ", string_agg(p.raw, ','), array_agg(octet_length(p.raw)::bigint)",
+            ", d.body AS raw",
             "JOIN documents d ON d.connection = r.connection AND d.row = r.document ",
         )
     } else {
-        ("NULL::text", "")
+        ("", "", "")
     };
     let mut sql = QueryBuilder::new(format!(
         "SELECT c.last_time, ARRAY(SELECT s.stream FROM stream_states s WHERE s.connection = c.row \
-         AND s.completed_at IS NOT NULL), page.* FROM connections c LEFT JOIN (SELECT {RECORD_COLUMNS}, {raw} \
-         FROM records r {join}WHERE r.connection = "
+         AND s.completed_at IS NOT NULL), page.* FROM connections c, (SELECT array_agg(p.place), \
+         string_agg(p.record, ','), array_agg(octet_length(p.record)::bigint){raws} FROM (SELECT {place} AS place, \
+         {RECORD_COLUMNS} AS record{raw} FROM records r {join}WHERE r.connection = "
     ));
     push_lane(&mut sql, query.connection);
     sql.push(" AND r.resource = ")
@@ -87,11 +92,12 @@ fn select(query: &ListQuery) -> QueryBuilder<Postgres> {
     }
     push_filter(&mut sql, query);
     match query.order {
-        ListOrder::Id(after) => {
+        ListOrder::Creation(after) => {
             if let Some(after) = after {
-                sql.push(" AND r.id > ").push_bind(*after.as_uuid());
+                sql.push(" AND r.created_at > ")
+                    .push_bind(after.as_micros());
             }
-            sql.push(" ORDER BY r.id");
+            sql.push(" ORDER BY r.created_at");
         }
         ListOrder::Sequence(after) => {
             if let Some(after) = after {
@@ -102,7 +108,7 @@ fn select(query: &ListQuery) -> QueryBuilder<Postgres> {
         }
     }
     sql.push(" LIMIT ").push_bind(i64::from(query.limit) + 1);
-    sql.push(") page ON true WHERE c.id = ");
+    sql.push(") p) page WHERE c.id = ");
     sql.push_bind(*query.connection.as_uuid());
     sql
 }
@@ -128,7 +134,7 @@ fn push_filter(sql: &mut QueryBuilder<Postgres>, query: &ListQuery) {
     let filter: &RecordFilter = &query.filter;
     // What no index has as it stands here keeps PostgreSQL from sorting all open orders where a few recent changes are
     // asked for.
-    let is_by_index = matches!(query.order, ListOrder::Id(_));
+    let is_by_index = matches!(query.order, ListOrder::Creation(_));
     let instants = [
         ("r.created_at", filter.created),
         ("r.remote_modified_at", filter.remote_modified),

@@ -33,9 +33,7 @@ pub(super) async fn get(
     .bind(*query.id.as_uuid())
     .fetch_optional(&store.inner.readers)
     .await?;
-    row.as_ref()
-        .map(|row| stored_record(row, 0, query.connection, query.resource))
-        .transpose()
+    row.map_or(Ok(None), |row| stored_record(&row, 0))
 }
 
 pub(super) async fn changes(

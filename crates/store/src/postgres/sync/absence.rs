@@ -144,7 +144,13 @@ pub(super) async fn remove(
     let rows: Vec<i64> = keys
         .filter_map(|key| Some(stored.documents.get(key)?.row))
         .collect();
-    let mut page = Page::new(stored, 0, lane.clock, store.inner.clock.now());
+    let mut page = Page::new(
+        fence.connection,
+        stored,
+        0,
+        lane.clock,
+        store.inner.clock.now(),
+    );
     for row in &rows {
         page.retire(*row, &BTreeSet::new());
     }

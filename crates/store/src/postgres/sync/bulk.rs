@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use sqlx::postgres::PgConnection;
 use uuid::Uuid;
 use wrenchtime_connector::{EntityName, SortKey};
-use wrenchtime_model::{EventType, Facets, RecordId, Timestamp};
+use wrenchtime_model::{EventType, Facets};
 use wrenchtime_sync::{RecordWrite, Written};
 
 use super::known::indexed;
@@ -16,11 +16,11 @@ use crate::page::{
     StoredRecord,
 };
 use crate::postgres::text::{Text, optional};
+use crate::shown;
 
-const RECORD: &str = "SELECT r.resource, r.id, r.document, r.content_hash, r.deleted, r.remote_created_at, \
-     r.remote_modified_at FROM records r ";
+const RECORD: &str = "SELECT r.resource, r.document, r.content_hash, r.envelope FROM records r ";
 
-type RecordColumns = (String, Uuid, i64, Vec<u8>, bool, Option<i64>, Option<i64>);
+type RecordColumns = (String, i64, Vec<u8>, String);
 
 /// Reads the documents with these keys, and their records.
 pub(super) async fn documents<'k>(
@@ -101,15 +101,13 @@ pub(super) async fn records(
 }
 
 fn take_records(rows: Vec<RecordColumns>, stored: &mut Stored) -> Result<(), Fault> {
-    for (resource, id, document, hash, deleted, created, modified) in rows {
+    for (resource, document, hash, envelope) in rows {
         let record = StoredRecord {
             document,
             content_hash: codec::hash(&hash)?,
-            deleted,
-            remote_created_at: created.map(codec::timestamp).transpose()?,
-            remote_modified_at: modified.map(codec::timestamp).transpose()?,
+            envelope: shown::envelope(&envelope)?,
         };
-        let key = (codec::resource(&resource)?, RecordId::from_uuid(id));
+        let key = (codec::resource(&resource)?, record.envelope.id);
         stored.records.insert(key, record);
     }
     Ok(())
@@ -131,7 +129,7 @@ pub(super) async fn write(
         .partition(|record| record.is_new_content);
     let (gone, touched): (Vec<&RecordEffect<'_>>, Vec<_>) = others
         .into_iter()
-        .partition(|record| record.change.is_some());
+        .partition(|record| record.envelope.deleted);
     if !contents.is_empty() {
         write_records(tx, lane, &contents).await?;
     }
@@ -207,61 +205,92 @@ async fn write_documents(
     Ok(())
 }
 
-/// A record that is written with its content.
-type WrittenRecord<'e> = (&'e RecordEffect<'e>, &'e RecordWrite, u64, Timestamp);
-
 async fn write_records(
     tx: &mut PgConnection,
     lane: i64,
     effects: &[&RecordEffect<'_>],
 ) -> Result<(), Fault> {
-    let rows: Vec<WrittenRecord<'_>> = effects
+    let rows: Vec<(&RecordEffect<'_>, &RecordWrite)> = effects
         .iter()
-        .filter_map(|effect| {
-            let (sequence, time) = effect.change?;
-            Some((*effect, effect.write?, sequence, time))
-        })
+        .filter_map(|effect| Some((*effect, effect.write?)))
         .collect();
-    let columns = FacetColumns::of(&column(&rows, |row| &row.1.record.facets));
+    let contents = rows
+        .iter()
+        .map(|(_, write)| shown::content_part(&write.record.content))
+        .collect::<Result<Vec<_>, _>>()?;
+    let columns = EnvelopeColumns::of(rows.iter().map(|(effect, _)| *effect))?;
+    let facets = FacetColumns::of(&column(&rows, |(_, write)| &write.record.facets));
     sqlx::query(
         "INSERT INTO records (connection, resource, id, document, remote_id, content_hash, created_at, modified_at, \
-         remote_created_at, remote_modified_at, deleted, sequence, content, status, asset_id, due_at, completed_at, \
-         order_date, delivery_date) \
-         SELECT $1, r.resource, r.id, r.document, r.remote_id, r.content_hash, r.time, r.time, r.remote_created_at, \
-         r.remote_modified_at, r.deleted, r.sequence, r.content, r.status, r.asset_id, r.due_at, r.completed_at, \
-         r.order_date, r.delivery_date FROM UNNEST($2::text[], $3::uuid[], $4::bigint[], $5::text[], $6::bytea[], \
-         $7::bigint[], $8::bigint[], $9::bigint[], $10::boolean[], $11::bigint[], $12::text[], $13::text[], \
-         $14::uuid[], $15::bigint[], $16::bigint[], $17::text[], $18::text[]) AS r (resource, id, document, remote_id, \
-         content_hash, time, remote_created_at, remote_modified_at, deleted, sequence, content, status, asset_id, \
-         due_at, completed_at, order_date, delivery_date) \
+         remote_created_at, remote_modified_at, deleted, sequence, envelope, content, status, asset_id, due_at, \
+         completed_at, order_date, delivery_date) \
+         SELECT $1, r.* FROM UNNEST($2::text[], $3::uuid[], $4::bigint[], $5::text[], $6::bytea[], $7::bigint[], \
+         $8::bigint[], $9::bigint[], $10::bigint[], $11::boolean[], $12::bigint[], $13::text[], $14::text[], \
+         $15::text[], $16::uuid[], $17::bigint[], $18::bigint[], $19::text[], $20::text[]) AS r \
          ON CONFLICT (connection, resource, id) DO UPDATE SET document = excluded.document, \
          remote_id = excluded.remote_id, content_hash = excluded.content_hash, modified_at = excluded.modified_at, \
          remote_created_at = excluded.remote_created_at, remote_modified_at = excluded.remote_modified_at, \
-         deleted = excluded.deleted, sequence = excluded.sequence, status = excluded.status, \
-         asset_id = excluded.asset_id, due_at = excluded.due_at, completed_at = excluded.completed_at, \
-         order_date = excluded.order_date, delivery_date = excluded.delivery_date, content = excluded.content",
+         deleted = excluded.deleted, sequence = excluded.sequence, envelope = excluded.envelope, \
+         content = excluded.content, status = excluded.status, asset_id = excluded.asset_id, due_at = excluded.due_at, \
+         completed_at = excluded.completed_at, order_date = excluded.order_date, \
+         delivery_date = excluded.delivery_date",
     )
     .bind(lane)
-    .bind(column(&rows, |row| row.1.record.resource.name()))
-    .bind(column(&rows, |row| *row.1.record.id.as_uuid()))
+    .bind(columns.resource)
+    .bind(columns.id)
     .bind(column(&rows, |row| row.0.document))
-    .bind(column(&rows, |row| Text::new(row.1.record.remote_key.as_str())))
+    .bind(column(&rows, |row| Text::new(row.0.envelope.remote_id.as_str())))
     .bind(column(&rows, |row| row.1.content_hash.as_slice()))
-    .bind(column(&rows, |row| row.3.as_micros()))
-    .bind(column(&rows, |row| codec::optional_micros(row.1.record.remote_created_at)))
-    .bind(column(&rows, |row| codec::optional_micros(row.1.record.remote_modified_at)))
-    .bind(column(&rows, |row| row.0.deleted))
-    .bind(column(&rows, |row| codec::signed(row.2)))
-    .bind(column(&rows, |row| row.1.record.content.get()))
-    .bind(columns.status)
-    .bind(columns.asset_id)
-    .bind(columns.due_at)
-    .bind(columns.completed_at)
-    .bind(columns.order_date)
-    .bind(columns.delivery_date)
+    .bind(column(&rows, |row| row.0.envelope.created_at.as_micros()))
+    .bind(columns.modified_at)
+    .bind(columns.remote_created_at)
+    .bind(columns.remote_modified_at)
+    .bind(column(&rows, |row| row.0.envelope.deleted))
+    .bind(columns.sequence)
+    .bind(columns.envelope)
+    .bind(contents)
+    .bind(facets.status)
+    .bind(facets.asset_id)
+    .bind(facets.due_at)
+    .bind(facets.completed_at)
+    .bind(facets.order_date)
+    .bind(facets.delivery_date)
     .execute(tx)
     .await?;
     Ok(())
+}
+
+/// What stands around records' contents, a column each; the last is all of it as it is shown.
+struct EnvelopeColumns {
+    resource: Vec<&'static str>,
+    id: Vec<Uuid>,
+    modified_at: Vec<i64>,
+    remote_created_at: Vec<Option<i64>>,
+    remote_modified_at: Vec<Option<i64>>,
+    sequence: Vec<i64>,
+    envelope: Vec<String>,
+}
+
+impl EnvelopeColumns {
+    fn of<'e>(effects: impl Iterator<Item = &'e RecordEffect<'e>>) -> Result<Self, Fault> {
+        let rows: Vec<&RecordEffect<'_>> = effects.collect();
+        Ok(Self {
+            resource: column(&rows, |row| row.key.0.name()),
+            id: column(&rows, |row| *row.key.1.as_uuid()),
+            modified_at: column(&rows, |row| row.envelope.modified_at.as_micros()),
+            remote_created_at: column(&rows, |row| {
+                codec::optional_micros(row.envelope.remote_created_at)
+            }),
+            remote_modified_at: column(&rows, |row| {
+                codec::optional_micros(row.envelope.remote_modified_at)
+            }),
+            sequence: column(&rows, |row| codec::signed(row.envelope.sequence)),
+            envelope: rows
+                .iter()
+                .map(|row| shown::envelope_part(&row.envelope))
+                .collect::<Result<_, _>>()?,
+        })
+    }
 }
 
 /// What lists are filtered by, a column each.
@@ -292,24 +321,19 @@ async fn mark_gone(
     lane: i64,
     effects: &[&RecordEffect<'_>],
 ) -> Result<(), Fault> {
-    let rows: Vec<(RecordKey, u64, Timestamp)> = effects
-        .iter()
-        .filter_map(|effect| {
-            effect
-                .change
-                .map(|(sequence, time)| (effect.key, sequence, time))
-        })
-        .collect();
+    let columns = EnvelopeColumns::of(effects.iter().copied())?;
     sqlx::query(
-        "UPDATE records SET deleted = true, sequence = gone.sequence, modified_at = gone.time \
-         FROM UNNEST($2::text[], $3::uuid[], $4::bigint[], $5::bigint[]) AS gone (resource, id, sequence, time) \
+        "UPDATE records SET deleted = true, sequence = gone.sequence, modified_at = gone.time, \
+         envelope = gone.envelope FROM UNNEST($2::text[], $3::uuid[], $4::bigint[], $5::bigint[], $6::text[]) \
+         AS gone (resource, id, sequence, time, envelope) \
          WHERE records.connection = $1 AND records.resource = gone.resource AND records.id = gone.id",
     )
     .bind(lane)
-    .bind(column(&rows, |row| row.0.0.name()))
-    .bind(column(&rows, |row| *row.0.1.as_uuid()))
-    .bind(column(&rows, |row| codec::signed(row.1)))
-    .bind(column(&rows, |row| row.2.as_micros()))
+    .bind(columns.resource)
+    .bind(columns.id)
+    .bind(columns.sequence)
+    .bind(columns.modified_at)
+    .bind(columns.envelope)
     .execute(tx)
     .await?;
     Ok(())
@@ -325,29 +349,31 @@ async fn touch(
         .iter()
         .filter_map(|effect| Some((*effect, effect.write?)))
         .collect();
-    let columns = FacetColumns::of(&column(&rows, |row| &row.1.record.facets));
+    let columns = EnvelopeColumns::of(rows.iter().map(|(effect, _)| *effect))?;
+    let facets = FacetColumns::of(&column(&rows, |(_, write)| &write.record.facets));
     sqlx::query(
         "UPDATE records SET document = touched.document, remote_created_at = touched.remote_created_at, \
-         remote_modified_at = touched.remote_modified_at, status = touched.status, asset_id = touched.asset_id, \
-         due_at = touched.due_at, completed_at = touched.completed_at, order_date = touched.order_date, \
-         delivery_date = touched.delivery_date FROM UNNEST($2::text[], $3::uuid[], $4::bigint[], $5::bigint[], \
-         $6::bigint[], $7::text[], $8::uuid[], $9::bigint[], $10::bigint[], $11::text[], $12::text[]) AS touched \
-         (resource, id, document, remote_created_at, remote_modified_at, status, asset_id, due_at, completed_at, \
-         order_date, delivery_date) \
+         remote_modified_at = touched.remote_modified_at, envelope = touched.envelope, status = touched.status, \
+         asset_id = touched.asset_id, due_at = touched.due_at, completed_at = touched.completed_at, \
+         order_date = touched.order_date, delivery_date = touched.delivery_date FROM UNNEST($2::text[], $3::uuid[], \
+         $4::bigint[], $5::bigint[], $6::bigint[], $7::text[], $8::text[], $9::uuid[], $10::bigint[], $11::bigint[], \
+         $12::text[], $13::text[]) AS touched (resource, id, document, remote_created_at, remote_modified_at, \
+         envelope, status, asset_id, due_at, completed_at, order_date, delivery_date) \
          WHERE records.connection = $1 AND records.resource = touched.resource AND records.id = touched.id",
     )
     .bind(lane)
-    .bind(column(&rows, |row| row.0.key.0.name()))
-    .bind(column(&rows, |row| *row.0.key.1.as_uuid()))
+    .bind(columns.resource)
+    .bind(columns.id)
     .bind(column(&rows, |row| row.0.document))
-    .bind(column(&rows, |row| codec::optional_micros(row.1.record.remote_created_at)))
-    .bind(column(&rows, |row| codec::optional_micros(row.1.record.remote_modified_at)))
-    .bind(columns.status)
-    .bind(columns.asset_id)
-    .bind(columns.due_at)
-    .bind(columns.completed_at)
-    .bind(columns.order_date)
-    .bind(columns.delivery_date)
+    .bind(columns.remote_created_at)
+    .bind(columns.remote_modified_at)
+    .bind(columns.envelope)
+    .bind(facets.status)
+    .bind(facets.asset_id)
+    .bind(facets.due_at)
+    .bind(facets.completed_at)
+    .bind(facets.order_date)
+    .bind(facets.delivery_date)
     .execute(tx)
     .await?;
     Ok(())

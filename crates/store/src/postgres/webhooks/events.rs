@@ -7,7 +7,7 @@ use crate::codec;
 use crate::error::Fault;
 use crate::postgres::records::{EVENT_COLUMNS, RECORD_COLUMNS, event_with_record};
 use crate::postgres::{PostgresStore, connection};
-use crate::record_json::record_json;
+use crate::shown::json;
 
 pub(super) async fn pending(
     store: &PostgresStore,
@@ -50,7 +50,7 @@ pub(super) async fn after(
     rows.iter()
         .map(|row| {
             let (event, record) = event_with_record(row, connection)?;
-            let record = record.as_ref().map(record_json).transpose()?;
+            let record = record.map(json).transpose()?;
             Ok(PendingEvent { event, record })
         })
         .collect()

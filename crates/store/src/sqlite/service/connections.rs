@@ -130,7 +130,9 @@ pub(super) async fn list(
     if let Some(after) = filter.after {
         query.push(" AND c.id > ").push_bind(*after.as_uuid());
     }
-    query.push(" ORDER BY c.id LIMIT ").push_bind(filter.limit);
+    query
+        .push(" ORDER BY c.id LIMIT 0 + ")
+        .push_bind(filter.limit);
     let rows = query.build().fetch_all(&store.inner.readers).await?;
     rows.iter().map(|row| stored_connection(row, 0)).collect()
 }

@@ -70,7 +70,7 @@ async fn unreadable(
            FROM runs r JOIN row_issues i ON i.run = r.row LEFT JOIN json_each(?2) l ON l.key = i.entity \
            WHERE r.connection = ?1 AND (l.value IS NULL OR r.finished_at IS NULL OR r.finished_at >= l.value) \
          ) SELECT row, entity, key, reason, place, id FROM told \
-         WHERE run = last_run AND row = last_row AND row > ?3 ORDER BY row LIMIT ?4",
+         WHERE run = last_run AND row = last_row AND row > ?3 ORDER BY row LIMIT 0 + ?4",
     )
     .bind(lane)
     .bind(listed)
@@ -122,7 +122,7 @@ async fn unmapped(
     let rows: Vec<Unmapped> = sqlx::query_as(
         "SELECT row, entity, key, quarantine_reason, body FROM documents \
          WHERE connection = ? AND quarantine_reason IS NOT NULL AND gone = 0 AND (entity, row) > (?, ?) \
-         ORDER BY entity, row LIMIT ?",
+         ORDER BY entity, row LIMIT 0 + ?",
     )
     .bind(lane)
     .bind(entity)

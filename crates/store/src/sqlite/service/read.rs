@@ -31,9 +31,7 @@ pub(super) async fn get(
     .bind(*query.id.as_uuid())
     .fetch_optional(&store.inner.readers)
     .await?;
-    row.as_ref()
-        .map(|row| stored_record(row, 0, query.connection, query.resource))
-        .transpose()
+    row.map_or(Ok(None), |row| stored_record(&row, 0))
 }
 
 pub(super) async fn changes(
@@ -52,7 +50,7 @@ pub(super) async fn changes(
     };
     let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
         "SELECT {EVENT_COLUMNS}, {columns}, NULL FROM events e {join}WHERE e.connection = ? AND e.sequence > ? \
-         ORDER BY e.sequence LIMIT ?"
+         ORDER BY e.sequence LIMIT 0 + ?"
     )))
     .bind(head.row)
     .bind(codec::signed(query.after))
@@ -143,7 +141,7 @@ pub(super) async fn runs(
 ) -> Result<Vec<RunState>, Fault> {
     let rows: Vec<RunColumns> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
         "{RUN} JOIN connections c ON c.row = r.connection WHERE c.id = ?1 AND (?2 IS NULL OR r.id < ?2) \
-         ORDER BY r.id DESC LIMIT ?3"
+         ORDER BY r.id DESC LIMIT 0 + ?3"
     )))
     .bind(*connection.as_uuid())
     .bind(before.map(|run| *run.as_uuid()))

@@ -129,7 +129,7 @@ pub(super) async fn list(
         query.push(format_args!(" AND {ordered}.sort_key > "));
         query.push_bind(after.as_str());
     }
-    query.push(format_args!(" ORDER BY {ordered}.sort_key LIMIT "));
+    query.push(format_args!(" ORDER BY {ordered}.sort_key LIMIT 0 + "));
     query.push_bind(limit);
     let rows: Vec<KnownColumns> = query.build_query_as().fetch_all(&mut *tx).await?;
     rows.into_iter().map(known_row).collect()
@@ -153,7 +153,13 @@ pub(super) async fn remove(
         .iter()
         .filter_map(|key| Some((key, stored.documents.get(key)?.row)))
         .collect();
-    let mut page = Page::new(stored, 0, lane.clock, store.inner.clock.now());
+    let mut page = Page::new(
+        fence.connection,
+        stored,
+        0,
+        lane.clock,
+        store.inner.clock.now(),
+    );
     for (_, row) in &rows {
         page.retire(*row, &BTreeSet::new());
     }

@@ -5,26 +5,24 @@ use std::collections::BTreeMap;
 use sqlx::query_builder::Separated;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{QueryBuilder, Sqlite};
-use uuid::Uuid;
 use wrenchtime_connector::{EntityName, SortKey};
 use wrenchtime_model::{RecordId, Resource};
 use wrenchtime_sync::Written;
 
 use super::KEYS_AT_ONCE;
 use super::known::push_keys;
+use super::parts::parts;
 use crate::codec;
 use crate::error::Fault;
 use crate::page::{
     DocumentEffect, Page, RecordEffect, RecordEvent, RecordKey, Stored, StoredDocument,
     StoredRecord,
 };
+use crate::shown;
 
-/// With nineteen parameters in the widest row, a statement stays below SQLite's 32,766.
-const ROWS_AT_ONCE: usize = 1_500;
+const RECORD: &str = "SELECT resource, document, content_hash, envelope FROM records ";
 
-const RECORD: &str = "SELECT resource, id, document, content_hash, deleted, remote_created_at, remote_modified_at FROM records ";
-
-type RecordColumns = (String, Uuid, i64, Vec<u8>, bool, Option<i64>, Option<i64>);
+type RecordColumns = (String, i64, Vec<u8>, String);
 
 /// Reads the documents with these keys, and their records.
 pub(super) async fn documents<'k>(
@@ -116,15 +114,13 @@ async fn take_records(
         .persistent(false)
         .fetch_all(tx)
         .await?;
-    for (resource, id, document, hash, deleted, created, modified) in rows {
+    for (resource, document, hash, envelope) in rows {
         let record = StoredRecord {
             document,
             content_hash: codec::hash(&hash)?,
-            deleted,
-            remote_created_at: created.map(codec::timestamp).transpose()?,
-            remote_modified_at: modified.map(codec::timestamp).transpose()?,
+            envelope: shown::envelope(&envelope)?,
         };
-        let key = (codec::resource(&resource)?, RecordId::from_uuid(id));
+        let key = (codec::resource(&resource)?, record.envelope.id);
         stored.records.insert(key, record);
     }
     Ok(())
@@ -145,7 +141,7 @@ pub(super) async fn write(
     page: &Page<'_>,
     initial: bool,
 ) -> Result<(), Fault> {
-    for documents in page.documents.chunks(ROWS_AT_ONCE) {
+    for documents in parts(&page.documents) {
         write_documents(tx, lane, documents).await?;
     }
     let contents: Vec<&RecordEffect<'_>> = page
@@ -153,18 +149,18 @@ pub(super) async fn write(
         .iter()
         .filter(|record| record.is_new_content)
         .collect();
-    for records in contents.chunks(ROWS_AT_ONCE) {
+    for records in parts(&contents) {
         write_records(tx, lane, records).await?;
     }
     let others = page.records.iter().filter(|record| !record.is_new_content);
-    let (gone, touched): (Vec<_>, Vec<_>) = others.partition(|record| record.change.is_some());
-    for records in gone.chunks(ROWS_AT_ONCE) {
+    let (gone, touched): (Vec<_>, Vec<_>) = others.partition(|record| record.envelope.deleted);
+    for records in parts(&gone) {
         mark_gone(tx, lane, records).await?;
     }
-    for records in touched.chunks(ROWS_AT_ONCE) {
+    for records in parts(&touched) {
         touch(tx, lane, records).await?;
     }
-    for events in page.events.chunks(ROWS_AT_ONCE) {
+    for events in parts(&page.events) {
         write_events(tx, lane, events, initial).await?;
     }
     for (resource, (live, deleted)) in &page.counts {
@@ -233,35 +229,45 @@ async fn write_records(
     let mut query = QueryBuilder::<Sqlite>::new(
         "INSERT INTO records (connection, resource, id, document, remote_id, content_hash, created_at, modified_at, \
          remote_created_at, remote_modified_at, deleted, sequence, status, asset_id, due_at, completed_at, order_date, \
-         delivery_date, content) ",
+         delivery_date, envelope, content) ",
     );
-    let complete = records
+    let rows = records
         .iter()
-        .filter_map(|effect| Some((effect, effect.write?, effect.change?)));
-    query.push_values(complete, |mut row, (effect, write, (sequence, time))| {
-        let record = &write.record;
-        row.push_bind(lane)
-            .push_bind(record.resource.name())
-            .push_bind(*record.id.as_uuid())
-            .push_bind(effect.document)
-            .push_bind(record.remote_key.as_str())
-            .push_bind(write.content_hash.as_slice())
-            .push_bind(time.as_micros())
-            .push_bind(time.as_micros())
-            .push_bind(codec::optional_micros(record.remote_created_at))
-            .push_bind(codec::optional_micros(record.remote_modified_at))
-            .push_bind(effect.deleted)
-            .push_bind(codec::signed(sequence));
-        push_facets(&mut row, effect);
-        row.push_bind(record.content.get());
-    });
+        .filter_map(|effect| Some((effect, effect.write?)))
+        .map(|(effect, write)| {
+            let envelope_part = shown::envelope_part(&effect.envelope)?;
+            let content_part = shown::content_part(&write.record.content)?;
+            Ok((effect, write, envelope_part, content_part))
+        })
+        .collect::<Result<Vec<_>, Fault>>()?;
+    query.push_values(
+        rows,
+        |mut row, (effect, write, envelope_part, content_part)| {
+            let envelope = &effect.envelope;
+            row.push_bind(lane)
+                .push_bind(effect.key.0.name())
+                .push_bind(*envelope.id.as_uuid())
+                .push_bind(effect.document)
+                .push_bind(envelope.remote_id.as_str())
+                .push_bind(write.content_hash.as_slice())
+                .push_bind(envelope.created_at.as_micros())
+                .push_bind(envelope.modified_at.as_micros())
+                .push_bind(codec::optional_micros(envelope.remote_created_at))
+                .push_bind(codec::optional_micros(envelope.remote_modified_at))
+                .push_bind(envelope.deleted)
+                .push_bind(codec::signed(envelope.sequence));
+            push_facets(&mut row, effect);
+            row.push_bind(envelope_part).push_bind(content_part);
+        },
+    );
     query.push(
         " ON CONFLICT (connection, resource, id) DO UPDATE SET document = excluded.document, \
          remote_id = excluded.remote_id, content_hash = excluded.content_hash, modified_at = excluded.modified_at, \
          remote_created_at = excluded.remote_created_at, remote_modified_at = excluded.remote_modified_at, \
          deleted = excluded.deleted, sequence = excluded.sequence, status = excluded.status, \
          asset_id = excluded.asset_id, due_at = excluded.due_at, completed_at = excluded.completed_at, \
-         order_date = excluded.order_date, delivery_date = excluded.delivery_date, content = excluded.content",
+         order_date = excluded.order_date, delivery_date = excluded.delivery_date, envelope = excluded.envelope, \
+         content = excluded.content",
     );
     execute(tx, &mut query).await
 }
@@ -284,26 +290,35 @@ fn push_facets(row: &mut Separated<'_, Sqlite, &str>, effect: &RecordEffect<'_>)
         .push_bind(codec::day(facets.and_then(|facets| facets.delivery_date)));
 }
 
+/// Adds the text around the content to each.
+fn with_envelopes<'e>(
+    effects: &[&'e RecordEffect<'e>],
+) -> Result<Vec<(&'e RecordEffect<'e>, String)>, Fault> {
+    let effects = effects.iter();
+    effects
+        .map(|effect| Ok((*effect, shown::envelope_part(&effect.envelope)?)))
+        .collect()
+}
+
 async fn mark_gone(
     tx: &mut SqliteConnection,
     lane: i64,
     records: &[&RecordEffect<'_>],
 ) -> Result<(), Fault> {
-    let mut query = QueryBuilder::<Sqlite>::new("WITH gone (resource, id, sequence, time) AS (");
-    query.push_values(
-        records
-            .iter()
-            .filter_map(|effect| Some((effect, effect.change?))),
-        |mut row, (effect, (sequence, time))| {
-            row.push_bind(effect.key.0.name())
-                .push_bind(*effect.key.1.as_uuid())
-                .push_bind(codec::signed(sequence))
-                .push_bind(time.as_micros());
-        },
-    );
+    let mut query =
+        QueryBuilder::<Sqlite>::new("WITH gone (resource, id, sequence, time, envelope) AS (");
+    let rows = with_envelopes(records)?;
+    query.push_values(rows, |mut row, (effect, envelope_part)| {
+        let envelope = &effect.envelope;
+        row.push_bind(effect.key.0.name())
+            .push_bind(*envelope.id.as_uuid())
+            .push_bind(codec::signed(envelope.sequence))
+            .push_bind(envelope.modified_at.as_micros())
+            .push_bind(envelope_part);
+    });
     query.push(
-        ") UPDATE records SET deleted = 1, sequence = gone.sequence, modified_at = gone.time FROM gone \
-         WHERE records.connection = ",
+        ") UPDATE records SET deleted = 1, sequence = gone.sequence, modified_at = gone.time, \
+         envelope = gone.envelope FROM gone WHERE records.connection = ",
     );
     query.push_bind(lane);
     query.push(" AND records.resource = gone.resource AND records.id = gone.id");
@@ -318,26 +333,24 @@ async fn touch(
 ) -> Result<(), Fault> {
     let mut query = QueryBuilder::<Sqlite>::new(
         "WITH touched (resource, id, document, remote_created_at, remote_modified_at, status, asset_id, due_at, \
-         completed_at, order_date, delivery_date) AS (",
+         completed_at, order_date, delivery_date, envelope) AS (",
     );
-    query.push_values(
-        records
-            .iter()
-            .filter_map(|effect| Some((effect, effect.write?))),
-        |mut row, (effect, write)| {
-            row.push_bind(effect.key.0.name())
-                .push_bind(*effect.key.1.as_uuid())
-                .push_bind(effect.document)
-                .push_bind(codec::optional_micros(write.record.remote_created_at))
-                .push_bind(codec::optional_micros(write.record.remote_modified_at));
-            push_facets(&mut row, effect);
-        },
-    );
+    let rows = with_envelopes(records)?;
+    query.push_values(rows, |mut row, (effect, envelope_part)| {
+        let envelope = &effect.envelope;
+        row.push_bind(effect.key.0.name())
+            .push_bind(*envelope.id.as_uuid())
+            .push_bind(effect.document)
+            .push_bind(codec::optional_micros(envelope.remote_created_at))
+            .push_bind(codec::optional_micros(envelope.remote_modified_at));
+        push_facets(&mut row, effect);
+        row.push_bind(envelope_part);
+    });
     query.push(
         ") UPDATE records SET document = touched.document, remote_created_at = touched.remote_created_at, \
          remote_modified_at = touched.remote_modified_at, status = touched.status, asset_id = touched.asset_id, \
          due_at = touched.due_at, completed_at = touched.completed_at, order_date = touched.order_date, \
-         delivery_date = touched.delivery_date FROM touched WHERE records.connection = ",
+         delivery_date = touched.delivery_date, envelope = touched.envelope FROM touched WHERE records.connection = ",
     );
     query.push_bind(lane);
     query.push(" AND records.resource = touched.resource AND records.id = touched.id");
@@ -366,7 +379,6 @@ async fn write_events(
 }
 
 async fn execute(tx: &mut SqliteConnection, query: &mut QueryBuilder<Sqlite>) -> Result<(), Fault> {
-    // As many texts as there are page sizes: keeping them prepared would push out the others.
-    query.build().persistent(false).execute(tx).await?;
+    query.build().execute(tx).await?;
     Ok(())
 }

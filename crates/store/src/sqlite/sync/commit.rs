@@ -28,7 +28,13 @@ pub(super) async fn commit(
     let run = run_under_way(&mut tx, lane.row, commit.run).await?;
     let stored = stored(&mut tx, lane.row, &commit).await?;
     let next_row = bulk::next_document(&mut tx).await?;
-    let mut page = Page::new(stored, next_row, lane.clock, store.inner.clock.now());
+    let mut page = Page::new(
+        fence.connection,
+        stored,
+        next_row,
+        lane.clock,
+        store.inner.clock.now(),
+    );
     for document in &commit.documents {
         page.write(document);
     }

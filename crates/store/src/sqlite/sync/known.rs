@@ -105,7 +105,7 @@ pub(super) async fn in_range(
     if let Some(up_to) = &range.up_to {
         query.push(" AND d.sort_key <= ").push_bind(up_to.as_str());
     }
-    query.push(" AND d.gone = 0 ORDER BY d.sort_key LIMIT ");
+    query.push(" AND d.gone = 0 ORDER BY d.sort_key LIMIT 0 + ");
     query.push_bind(range.limit);
     let rows: Vec<KnownColumns> = query.build_query_as().fetch_all(&mut *tx).await?;
     rows.into_iter().map(known_row).collect()

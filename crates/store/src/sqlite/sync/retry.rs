@@ -42,7 +42,9 @@ pub(super) async fn unmapped(
         select.push(" AND gone = 0");
         let entities = query.entities.iter().map(EntityName::as_str);
         push_keys(&mut select, " AND entity IN (", entities);
-        select.push(" LIMIT ").push_bind(codec::signed(room as u64));
+        select
+            .push(" LIMIT 0 + ")
+            .push_bind(codec::signed(room as u64));
         let rows: Vec<DocumentColumns<String>> = select
             .build_query_as()
             .persistent(false)
@@ -62,7 +64,7 @@ pub(super) async fn unread(
     let rows: Vec<(String, String)> = sqlx::query_as(
         "SELECT DISTINCT i.entity, i.key FROM row_issues i JOIN runs r ON r.row = i.run \
          WHERE r.connection = (SELECT row FROM connections WHERE id = ?) AND i.wanted = 1 AND i.key IS NOT NULL \
-         ORDER BY i.entity, i.key LIMIT ?",
+         ORDER BY i.entity, i.key LIMIT 0 + ?",
     )
     .bind(*connection.as_uuid())
     .bind(UNREAD)

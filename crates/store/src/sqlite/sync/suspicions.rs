@@ -54,7 +54,7 @@ pub(in crate::sqlite) async fn shown(
             "SELECT d.key FROM suspects x CROSS JOIN documents d ON d.sort_key = x.sort_key \
              JOIN suspicions s ON s.row = x.suspicion WHERE s.connection = ? AND s.id = ? \
              AND d.connection = s.connection AND d.entity = s.entity AND d.gone = 0 AND d.observation <= s.observation \
-             ORDER BY x.sort_key LIMIT ?",
+             ORDER BY x.sort_key LIMIT 0 + ?",
         )
         .bind(lane)
         .bind(*suspicion.id.as_uuid())

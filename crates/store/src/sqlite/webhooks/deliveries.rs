@@ -125,7 +125,7 @@ impl Take {
             let room = i64::from(self.per_endpoint) - leased;
             let some: Vec<(i64, i64)> = sqlx::query_as(
                 "SELECT due_at, row FROM webhook_deliveries WHERE endpoint = ? AND state = 'pending' AND due_at <= ? \
-                 ORDER BY due_at, row LIMIT ?",
+                 ORDER BY due_at, row LIMIT 0 + ?",
             )
             .bind(endpoint)
             .bind(now)
@@ -257,7 +257,7 @@ pub(super) async fn list(
         query.push_bind(codec::micros(created_at)).push(", ");
         query.push_bind(*id.as_uuid()).push(")");
     }
-    query.push(" ORDER BY d.created_at DESC, d.id DESC LIMIT ");
+    query.push(" ORDER BY d.created_at DESC, d.id DESC LIMIT 0 + ");
     query.push_bind(filter.limit);
     let rows: Vec<DeliveryColumns> = query
         .build_query_as()

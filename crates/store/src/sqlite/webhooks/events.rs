@@ -5,7 +5,7 @@ use wrenchtime_webhooks::PendingEvent;
 
 use crate::codec;
 use crate::error::Fault;
-use crate::record_json::record_json;
+use crate::shown::json;
 use crate::sqlite::records::{EVENT_COLUMNS, RECORD_COLUMNS, event_with_record};
 use crate::sqlite::{SqliteStore, connection};
 
@@ -14,7 +14,7 @@ pub(super) async fn pending(
     limit: u32,
 ) -> Result<Vec<(ConnectionId, u64)>, Fault> {
     let rows: Vec<(uuid::Uuid, i64)> = sqlx::query_as(
-        "SELECT id, fanned_out FROM connections WHERE last_sequence > fanned_out ORDER BY last_time LIMIT ?",
+        "SELECT id, fanned_out FROM connections WHERE last_sequence > fanned_out ORDER BY last_time LIMIT 0 + ?",
     )
     .bind(limit)
     .fetch_all(&store.inner.readers)
@@ -39,7 +39,7 @@ pub(super) async fn after(
         "SELECT {EVENT_COLUMNS}, {RECORD_COLUMNS}, NULL FROM events e \
          LEFT JOIN records r ON r.connection = e.connection AND r.resource = e.resource AND r.id = e.record \
          WHERE e.connection = ?1 AND e.sequence > ?2 AND e.sequence <= ifnull((SELECT min(s.sequence) \
-         FROM webhook_starts s WHERE s.connection = ?1 AND s.sequence > ?2), {MAX}) ORDER BY e.sequence LIMIT ?3",
+         FROM webhook_starts s WHERE s.connection = ?1 AND s.sequence > ?2), {MAX}) ORDER BY e.sequence LIMIT 0 + ?3",
         MAX = i64::MAX
     )))
     .bind(lane)
@@ -50,7 +50,7 @@ pub(super) async fn after(
     rows.iter()
         .map(|row| {
             let (event, record) = event_with_record(row, connection)?;
-            let record = record.as_ref().map(record_json).transpose()?;
+            let record = record.map(json).transpose()?;
             Ok(PendingEvent { event, record })
         })
         .collect()

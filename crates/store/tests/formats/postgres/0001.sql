@@ -239,6 +239,7 @@ CREATE TABLE wrenchtime.records (
     completed_at bigint,
     order_date text COLLATE pg_catalog."C",
     delivery_date text COLLATE pg_catalog."C",
+    envelope text NOT NULL,
     content text NOT NULL
 );
 
@@ -474,7 +475,7 @@ INSERT INTO wrenchtime.connection_details VALUES (1, 'memory', 'Plant 7', 'activ
 -- Data for Name: connection_tokens; Type: TABLE DATA; Schema: wrenchtime; Owner: -
 --
 
-INSERT INTO wrenchtime.connection_tokens VALUES ('01a2089b-75a7-72ab-b3a8-4a1e638269a5', 1, '\xae6fff6e34ad16a038be9e2c9967d79d6d5818b86ecf6a14dc81c3db1b7942e5', 1935403200000000, NULL);
+INSERT INTO wrenchtime.connection_tokens VALUES ('01a208f3-2d9e-7264-b770-3475e17e2056', 1, '\xae6fff6e34ad16a038be9e2c9967d79d6d5818b86ecf6a14dc81c3db1b7942e5', 1935403200000000, NULL);
 
 
 --
@@ -506,14 +507,14 @@ INSERT INTO wrenchtime.documents VALUES (1, 2, 'Thing', '2', '2', NULL, '\xc116b
 INSERT INTO wrenchtime.events VALUES (1, 1, 1935403200000001, 'record.created', 'asset', '65967690-fbe7-517e-956b-8ffc319b4e17', false, NULL);
 INSERT INTO wrenchtime.events VALUES (1, 2, 1935403200000002, 'record.created', 'asset', '49690f69-3bd3-5de3-88b8-c40883c9adef', false, NULL);
 INSERT INTO wrenchtime.events VALUES (1, 3, 1935403200000003, 'record.deleted', 'asset', '49690f69-3bd3-5de3-88b8-c40883c9adef', false, NULL);
-INSERT INTO wrenchtime.events VALUES (1, 4, 1935403200000004, 'sync.completed', NULL, NULL, false, '{"id":"01a2089b-75ba-7145-995d-a0f617460dc6","mode":"full","outcome":"partial","started_at":"2031-05-01T12:00:00.000000Z","finished_at":"2031-05-01T12:01:00.000000Z","progress":{"resources":{},"pages":0,"streams_done":0,"streams_total":0,"rows_expected":null,"faults":{}}}');
+INSERT INTO wrenchtime.events VALUES (1, 4, 1935403200000004, 'sync.completed', NULL, NULL, false, '{"id":"01a208f3-2dbb-7166-8031-fadea66f3085","mode":"full","outcome":"partial","started_at":"2031-05-01T12:00:00.000000Z","finished_at":"2031-05-01T12:01:00.000000Z","progress":{"resources":{},"pages":0,"streams_done":0,"streams_total":0,"rows_expected":null,"faults":{}}}');
 
 
 --
 -- Data for Name: formats; Type: TABLE DATA; Schema: wrenchtime; Owner: -
 --
 
-INSERT INTO wrenchtime.formats VALUES (1, '2026-11-23 13:32:15.529739+00');
+INSERT INTO wrenchtime.formats VALUES (1, '2026-11-23 15:08:04.271394+00');
 
 
 --
@@ -527,7 +528,7 @@ INSERT INTO wrenchtime.management_keys VALUES ('00000000-0000-0000-0000-00000000
 -- Data for Name: meta; Type: TABLE DATA; Schema: wrenchtime; Owner: -
 --
 
-INSERT INTO wrenchtime.meta VALUES ('store.log_epoch', '\x76c363d499f74336bc58d064f444b4fa');
+INSERT INTO wrenchtime.meta VALUES ('store.log_epoch', '\x52401313d41f402381cafa36cf3262c5');
 
 
 --
@@ -541,8 +542,8 @@ INSERT INTO wrenchtime.record_counts VALUES (1, 'asset', 1, 1);
 -- Data for Name: records; Type: TABLE DATA; Schema: wrenchtime; Owner: -
 --
 
-INSERT INTO wrenchtime.records VALUES (1, 'asset', '65967690-fbe7-517e-956b-8ffc319b4e17', 1, '1', '\x56b9626ff9c16400e1e7e66d87062a77db5b38bb773ce969eabba36a7ac352ed', 1935403200000001, 1935403200000001, NULL, NULL, false, 1, NULL, NULL, NULL, NULL, NULL, NULL, '{"name":"pump"}');
-INSERT INTO wrenchtime.records VALUES (1, 'asset', '49690f69-3bd3-5de3-88b8-c40883c9adef', 2, '2', '\xda3adb88be37304eac3769f05bf77be658296a5eff006ecf127409de148489fc', 1935403200000002, 1935403200000003, NULL, NULL, true, 3, NULL, NULL, NULL, NULL, NULL, NULL, '{"name":"fan \u0000''\\ ü"}');
+INSERT INTO wrenchtime.records VALUES (1, 'asset', '65967690-fbe7-517e-956b-8ffc319b4e17', 1, '1', '\x56b9626ff9c16400e1e7e66d87062a77db5b38bb773ce969eabba36a7ac352ed', 1935403200000001, 1935403200000001, NULL, NULL, false, 1, NULL, NULL, NULL, NULL, NULL, NULL, '{"id":"65967690-fbe7-517e-956b-8ffc319b4e17","remote_id":"1","connection_id":"00000000-0000-0000-0000-000000000007","created_at":"2031-05-01T12:00:00.000001Z","modified_at":"2031-05-01T12:00:00.000001Z","remote_created_at":null,"remote_modified_at":null,"deleted":false,"sequence":1', ',"name":"pump"}');
+INSERT INTO wrenchtime.records VALUES (1, 'asset', '49690f69-3bd3-5de3-88b8-c40883c9adef', 2, '2', '\xda3adb88be37304eac3769f05bf77be658296a5eff006ecf127409de148489fc', 1935403200000002, 1935403200000003, NULL, NULL, true, 3, NULL, NULL, NULL, NULL, NULL, NULL, '{"id":"49690f69-3bd3-5de3-88b8-c40883c9adef","remote_id":"2","connection_id":"00000000-0000-0000-0000-000000000007","created_at":"2031-05-01T12:00:00.000002Z","modified_at":"2031-05-01T12:00:00.000003Z","remote_created_at":null,"remote_modified_at":null,"deleted":true,"sequence":3', ',"name":"fan \u0000''\\ ü"}');
 
 
 --
@@ -562,7 +563,7 @@ INSERT INTO wrenchtime.row_issues OVERRIDING SYSTEM VALUE VALUES (1, 1, 'Thing',
 -- Data for Name: runs; Type: TABLE DATA; Schema: wrenchtime; Owner: -
 --
 
-INSERT INTO wrenchtime.runs OVERRIDING SYSTEM VALUE VALUES (1, '01a2089b-75ba-7145-995d-a0f617460dc6', 1, 'full', 1935403200000000, 1935403260000000, 'partial', '{"resources":{},"pages":0,"streams_done":0,"streams_total":0,"rows_expected":null,"faults":{}}');
+INSERT INTO wrenchtime.runs OVERRIDING SYSTEM VALUE VALUES (1, '01a208f3-2dbb-7166-8031-fadea66f3085', 1, 'full', 1935403200000000, 1935403260000000, 'partial', '{"resources":{},"pages":0,"streams_done":0,"streams_total":0,"rows_expected":null,"faults":{}}');
 
 
 --
@@ -582,21 +583,21 @@ INSERT INTO wrenchtime.stream_states VALUES (1, 'thing-all', NULL, '{"bound":nul
 -- Data for Name: suspicions; Type: TABLE DATA; Schema: wrenchtime; Owner: -
 --
 
-INSERT INTO wrenchtime.suspicions OVERRIDING SYSTEM VALUE VALUES (1, 1, 'thing-all', '00000000-0000-0000-0000-000000000009', 'Thing', '01a2089b-75ba-7145-995d-a0f617460dc6', 1935403201000000, 1935403202000000, 3, 4, 0, NULL);
+INSERT INTO wrenchtime.suspicions OVERRIDING SYSTEM VALUE VALUES (1, 1, 'thing-all', '00000000-0000-0000-0000-000000000009', 'Thing', '01a208f3-2dbb-7166-8031-fadea66f3085', 1935403201000000, 1935403202000000, 3, 4, 0, NULL);
 
 
 --
 -- Data for Name: webhook_deliveries; Type: TABLE DATA; Schema: wrenchtime; Owner: -
 --
 
-INSERT INTO wrenchtime.webhook_deliveries OVERRIDING SYSTEM VALUE VALUES (1, 'c4aad257-37d5-53ca-a1a4-46758c7b53b8', 1, 1, 'record.created', 2, 'pending', 0, 0, 1935403202000000, 1935403202000000, 1935403202000000, NULL, 1935403202000000, NULL, NULL, NULL, NULL, '\x7b2273657175656e6365223a327d');
+INSERT INTO wrenchtime.webhook_deliveries OVERRIDING SYSTEM VALUE VALUES (1, '6b289115-66bb-56c4-a932-e7075dc2138c', 1, 1, 'record.created', 2, 'pending', 0, 0, 1935403202000000, 1935403202000000, 1935403202000000, NULL, 1935403202000000, NULL, NULL, NULL, NULL, '\x7b2273657175656e6365223a327d');
 
 
 --
 -- Data for Name: webhook_endpoints; Type: TABLE DATA; Schema: wrenchtime; Owner: -
 --
 
-INSERT INTO wrenchtime.webhook_endpoints OVERRIDING SYSTEM VALUE VALUES (1, '01a2089b-75b6-7560-961d-535dcf20bee1', 'https://receiver.example/3', 'a receiver', NULL, '["record.deleted","sync.completed"]', true, '\x010203', 1935403203000000, NULL, NULL);
+INSERT INTO wrenchtime.webhook_endpoints OVERRIDING SYSTEM VALUE VALUES (1, '01a208f3-2db6-736e-9d57-8d1e43427cf1', 'https://receiver.example/3', 'a receiver', NULL, '["record.deleted","sync.completed"]', true, '\x010203', 1935403203000000, NULL, NULL);
 
 
 --
@@ -912,7 +913,7 @@ CREATE INDEX documents_tried ON wrenchtime.documents USING btree (connection, tr
 -- Name: records_by_asset; Type: INDEX; Schema: wrenchtime; Owner: -
 --
 
-CREATE INDEX records_by_asset ON wrenchtime.records USING btree (connection, resource, asset_id, id) WHERE (asset_id IS NOT NULL);
+CREATE INDEX records_by_asset ON wrenchtime.records USING btree (connection, resource, asset_id, created_at) WHERE (asset_id IS NOT NULL);
 
 
 --
@@ -927,6 +928,13 @@ CREATE INDEX records_by_change ON wrenchtime.records USING btree (connection, re
 --
 
 CREATE INDEX records_by_completed ON wrenchtime.records USING btree (connection, resource, completed_at) WHERE (completed_at IS NOT NULL);
+
+
+--
+-- Name: records_by_creation; Type: INDEX; Schema: wrenchtime; Owner: -
+--
+
+CREATE INDEX records_by_creation ON wrenchtime.records USING btree (connection, resource, created_at);
 
 
 --
@@ -961,7 +969,7 @@ CREATE INDEX records_by_remote_id ON wrenchtime.records USING btree (connection,
 -- Name: records_by_status; Type: INDEX; Schema: wrenchtime; Owner: -
 --
 
-CREATE INDEX records_by_status ON wrenchtime.records USING btree (connection, resource, "left"(status, 500), id) WHERE (status IS NOT NULL);
+CREATE INDEX records_by_status ON wrenchtime.records USING btree (connection, resource, "left"(status, 500), created_at) WHERE (status IS NOT NULL);
 
 
 --

@@ -6,7 +6,7 @@ CREATE TABLE meta (
     name TEXT PRIMARY KEY,
     value BLOB NOT NULL
 ) WITHOUT ROWID;
-INSERT INTO meta VALUES('store.log_epoch',X'b0edbc4abf8541cc8788c88999a35819');
+INSERT INTO meta VALUES('store.log_epoch',X'72a0f8a68f324344a9ee01678e7c628f');
 CREATE TABLE connections (
     row INTEGER PRIMARY KEY,
     id BLOB NOT NULL UNIQUE,
@@ -50,7 +50,7 @@ CREATE TABLE connection_tokens (
     created_at INTEGER NOT NULL,
     void_from INTEGER
 ) WITHOUT ROWID;
-INSERT INTO connection_tokens VALUES(X'01a2089b74f17221afe8b2de1e2e57d0',1,X'ae6fff6e34ad16a038be9e2c9967d79d6d5818b86ecf6a14dc81c3db1b7942e5',1935403200000000,NULL);
+INSERT INTO connection_tokens VALUES(X'01a208f32d0a706089b8c5c2a52cfd44',1,X'ae6fff6e34ad16a038be9e2c9967d79d6d5818b86ecf6a14dc81c3db1b7942e5',1935403200000000,NULL);
 CREATE TABLE management_keys (
     id BLOB PRIMARY KEY,
     name TEXT NOT NULL,
@@ -97,7 +97,7 @@ CREATE TABLE runs (
     outcome TEXT,
     progress TEXT NOT NULL
 );
-INSERT INTO runs VALUES(1,X'01a2089b74f673c68ccfa6de54ddbee3',1,'full',1935403200000000,1935403260000000,'partial','{"resources":{},"pages":0,"streams_done":0,"streams_total":0,"rows_expected":null,"faults":{}}');
+INSERT INTO runs VALUES(1,X'01a208f32d0f7110942a8b087a0125d1',1,'full',1935403200000000,1935403260000000,'partial','{"resources":{},"pages":0,"streams_done":0,"streams_total":0,"rows_expected":null,"faults":{}}');
 CREATE TABLE run_marks (
     run INTEGER NOT NULL REFERENCES runs (row) ON DELETE CASCADE,
     entity TEXT NOT NULL,
@@ -121,7 +121,7 @@ CREATE TABLE suspicions (
     confirmed_at INTEGER,
     UNIQUE (connection, stream)
 );
-INSERT INTO suspicions VALUES(1,1,'thing-all',X'00000000000000000000000000000009','Thing',X'01a2089b74f673c68ccfa6de54ddbee3',1935403201000000,1935403202000000,3,4,0,NULL);
+INSERT INTO suspicions VALUES(1,1,'thing-all',X'00000000000000000000000000000009','Thing',X'01a208f32d0f7110942a8b087a0125d1',1935403201000000,1935403202000000,3,4,0,NULL);
 CREATE TABLE suspects (
     suspicion INTEGER NOT NULL REFERENCES suspicions (row) ON DELETE CASCADE,
     sort_key TEXT NOT NULL,
@@ -186,11 +186,14 @@ CREATE TABLE records (
     -- Days as ISO 8601 text: they have no zone and sort as they are.
     order_date TEXT,
     delivery_date TEXT,
+    -- The record as it is shown, one JSON object in two parts: all but the end of the envelope's members, then those of its
+    -- content. What changes the envelope alone, a delete for one, leaves the second part as it is.
+    envelope TEXT NOT NULL,
     content TEXT NOT NULL,
     UNIQUE (connection, resource, id)
 );
-INSERT INTO records VALUES(1,1,'asset',X'65967690fbe7517e956b8ffc319b4e17',1,'1',X'56b9626ff9c16400e1e7e66d87062a77db5b38bb773ce969eabba36a7ac352ed',1935403200000001,1935403200000001,NULL,NULL,0,1,NULL,NULL,NULL,NULL,NULL,NULL,'{"name":"pump"}');
-INSERT INTO records VALUES(2,1,'asset',X'49690f693bd35de388b8c40883c9adef',2,'2',X'da3adb88be37304eac3769f05bf77be658296a5eff006ecf127409de148489fc',1935403200000002,1935403200000003,NULL,NULL,1,3,NULL,NULL,NULL,NULL,NULL,NULL,'{"name":"fan \u0000''\\ ü"}');
+INSERT INTO records VALUES(1,1,'asset',X'65967690fbe7517e956b8ffc319b4e17',1,'1',X'56b9626ff9c16400e1e7e66d87062a77db5b38bb773ce969eabba36a7ac352ed',1935403200000001,1935403200000001,NULL,NULL,0,1,NULL,NULL,NULL,NULL,NULL,NULL,'{"id":"65967690-fbe7-517e-956b-8ffc319b4e17","remote_id":"1","connection_id":"00000000-0000-0000-0000-000000000007","created_at":"2031-05-01T12:00:00.000001Z","modified_at":"2031-05-01T12:00:00.000001Z","remote_created_at":null,"remote_modified_at":null,"deleted":false,"sequence":1',',"name":"pump"}');
+INSERT INTO records VALUES(2,1,'asset',X'49690f693bd35de388b8c40883c9adef',2,'2',X'da3adb88be37304eac3769f05bf77be658296a5eff006ecf127409de148489fc',1935403200000002,1935403200000003,NULL,NULL,1,3,NULL,NULL,NULL,NULL,NULL,NULL,'{"id":"49690f69-3bd3-5de3-88b8-c40883c9adef","remote_id":"2","connection_id":"00000000-0000-0000-0000-000000000007","created_at":"2031-05-01T12:00:00.000002Z","modified_at":"2031-05-01T12:00:00.000003Z","remote_created_at":null,"remote_modified_at":null,"deleted":true,"sequence":3',',"name":"fan \u0000''\\ ü"}');
 CREATE TABLE events (
     connection INTEGER NOT NULL REFERENCES connections (row) ON DELETE CASCADE,
     sequence INTEGER NOT NULL,
@@ -207,7 +210,7 @@ CREATE TABLE events (
 INSERT INTO events VALUES(1,1,1935403200000001,'record.created','asset',X'65967690fbe7517e956b8ffc319b4e17',0,NULL);
 INSERT INTO events VALUES(1,2,1935403200000002,'record.created','asset',X'49690f693bd35de388b8c40883c9adef',0,NULL);
 INSERT INTO events VALUES(1,3,1935403200000003,'record.deleted','asset',X'49690f693bd35de388b8c40883c9adef',0,NULL);
-INSERT INTO events VALUES(1,4,1935403200000004,'sync.completed',NULL,NULL,0,'{"id":"01a2089b-74f6-73c6-8ccf-a6de54ddbee3","mode":"full","outcome":"partial","started_at":"2031-05-01T12:00:00.000000Z","finished_at":"2031-05-01T12:01:00.000000Z","progress":{"resources":{},"pages":0,"streams_done":0,"streams_total":0,"rows_expected":null,"faults":{}}}');
+INSERT INTO events VALUES(1,4,1935403200000004,'sync.completed',NULL,NULL,0,'{"id":"01a208f3-2d0f-7110-942a-8b087a0125d1","mode":"full","outcome":"partial","started_at":"2031-05-01T12:00:00.000000Z","finished_at":"2031-05-01T12:01:00.000000Z","progress":{"resources":{},"pages":0,"streams_done":0,"streams_total":0,"rows_expected":null,"faults":{}}}');
 CREATE TABLE webhook_endpoints (
     row INTEGER PRIMARY KEY,
     id BLOB NOT NULL UNIQUE,
@@ -222,7 +225,7 @@ CREATE TABLE webhook_endpoints (
     disabled_at INTEGER,
     disabled_reason TEXT
 );
-INSERT INTO webhook_endpoints VALUES(1,X'01a2089b74f47277bd38c4fe2b725250','https://receiver.example/3','a receiver',NULL,'["record.deleted","sync.completed"]',1,X'010203',1935403203000000,NULL,NULL);
+INSERT INTO webhook_endpoints VALUES(1,X'01a208f32d0d72a89d2ed511c628e9fa','https://receiver.example/3','a receiver',NULL,'["record.deleted","sync.completed"]',1,X'010203',1935403203000000,NULL,NULL);
 CREATE TABLE webhook_starts (
     endpoint INTEGER NOT NULL REFERENCES webhook_endpoints (row) ON DELETE CASCADE,
     connection INTEGER NOT NULL REFERENCES connections (row) ON DELETE CASCADE,
@@ -252,7 +255,7 @@ CREATE TABLE webhook_deliveries (
     last_error TEXT,
     body BLOB NOT NULL
 );
-INSERT INTO webhook_deliveries VALUES(1,X'e79ec9936aab57ca9a8537bce5042c16',1,1,'record.created',2,'pending',0,0,1935403202000000,1935403202000000,1935403202000000,NULL,1935403202000000,NULL,NULL,NULL,NULL,X'7b2273657175656e6365223a327d');
+INSERT INTO webhook_deliveries VALUES(1,X'6b8697ac3c885fdc84c9d3b160bfe6f1',1,1,'record.created',2,'pending',0,0,1935403202000000,1935403202000000,1935403202000000,NULL,1935403202000000,NULL,NULL,NULL,NULL,X'7b2273657175656e6365223a327d');
 CREATE INDEX connections_to_fan_out ON connections (last_time) WHERE last_sequence > fanned_out;
 CREATE INDEX connection_tokens_of_connection ON connection_tokens (connection);
 CREATE INDEX runs_of_connection ON runs (connection, id);
@@ -262,11 +265,12 @@ CREATE INDEX row_issues_of_run ON row_issues (run);
 CREATE INDEX documents_gone ON documents (connection, entity) WHERE gone = 1;
 CREATE INDEX documents_quarantined ON documents (connection, entity) WHERE quarantine_reason IS NOT NULL;
 CREATE INDEX documents_tried ON documents (connection, tried_by) WHERE tried_by IS NOT NULL;
+CREATE INDEX records_by_creation ON records (connection, resource, created_at);
 CREATE INDEX records_by_change ON records (connection, resource, modified_at);
 CREATE INDEX records_by_remote_id ON records (connection, resource, remote_id);
 CREATE INDEX records_of_document ON records (document);
-CREATE INDEX records_by_status ON records (connection, resource, status, id) WHERE status IS NOT NULL;
-CREATE INDEX records_by_asset ON records (connection, resource, asset_id, id) WHERE asset_id IS NOT NULL;
+CREATE INDEX records_by_status ON records (connection, resource, status, created_at) WHERE status IS NOT NULL;
+CREATE INDEX records_by_asset ON records (connection, resource, asset_id, created_at) WHERE asset_id IS NOT NULL;
 CREATE INDEX records_by_due ON records (connection, resource, due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX records_by_completed ON records (connection, resource, completed_at) WHERE completed_at IS NOT NULL;
 CREATE INDEX records_by_order_date ON records (connection, resource, order_date) WHERE order_date IS NOT NULL;

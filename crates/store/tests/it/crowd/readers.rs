@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use wrenchtime_model::{ConnectionId, Event, RecordId, Resource, Timestamp};
 use wrenchtime_service::storage::{ChangesQuery, ListOrder, ListQuery, Range, RecordFilter};
 
-use crate::fixture::{Store, noon};
+use crate::fixture::{Parts, Rows, Store, noon};
 
 /// More than any log here has.
 const ALL: u32 = 100_000;
@@ -73,7 +73,7 @@ impl FeedReader {
             self.after = sequence;
             self.told.push(event);
             if let Some(record) = record {
-                let envelope = record.envelope;
+                let envelope = record.envelope();
                 self.copy.insert(envelope.id, envelope.sequence);
             }
         }
@@ -93,8 +93,8 @@ impl FeedReader {
         }
         let mut copy = BTreeMap::new();
         for resource in Resource::ALL {
-            let rows = store.list(&list(id, resource)).await.unwrap().rows;
-            let rows = rows.into_iter().map(|row| row.envelope);
+            let rows = store.list(&list(id, resource)).await.unwrap().rows();
+            let rows = rows.into_iter().map(|row| row.envelope());
             copy.extend(rows.map(|envelope| (envelope.id, envelope.sequence)));
         }
         if self.copy != copy {
@@ -111,7 +111,7 @@ fn list(connection: ConnectionId, resource: Resource) -> ListQuery {
         filter: RecordFilter::default(),
         include_deleted: true,
         include_raw: false,
-        order: ListOrder::Id(None),
+        order: ListOrder::Creation(None),
         limit: ALL,
         complete_when: Vec::new(),
     }
@@ -158,28 +158,29 @@ impl ListReader {
         query.limit = 5;
         let page = store.list(&query).await.unwrap();
         let next = self.chain.map_or(page.head, |(next, _)| next);
-        for row in page.rows {
-            let (record, sequence) = (row.envelope.id, row.envelope.sequence);
+        for row in page.rows() {
+            let envelope = row.envelope();
+            let (record, sequence) = (envelope.id, envelope.sequence);
             if after.is_some_and(|after| sequence <= after) {
                 return Err(format!("a list tells {sequence} behind {after:?}"));
             }
             after = Some(sequence);
-            let seen = (sequence, row.envelope.deleted);
+            let seen = (sequence, envelope.deleted);
             let before = self.copy.insert(record, seen);
             if before.is_some_and(|(before, _)| before > sequence) {
                 return Err(format!("a record went back to {sequence} from {before:?}"));
             }
         }
-        self.chain = page.more.then_some((next, after));
-        if !page.more {
+        self.chain = page.next.is_some().then_some((next, after));
+        if page.next.is_none() {
             self.from = next;
         }
-        Ok(!page.more)
+        Ok(page.next.is_none())
     }
 
     async fn compare<S: Store>(self, store: &S, id: ConnectionId) -> Result<(), String> {
-        let rows = store.list(&list(id, Resource::Asset)).await.unwrap().rows;
-        let rows = rows.into_iter().map(|row| row.envelope);
+        let rows = store.list(&list(id, Resource::Asset)).await.unwrap().rows();
+        let rows = rows.into_iter().map(|row| row.envelope());
         let truth = rows
             .map(|envelope| (envelope.id, (envelope.sequence, envelope.deleted)))
             .collect::<BTreeMap<_, _>>();

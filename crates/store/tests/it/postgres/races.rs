@@ -11,7 +11,7 @@ use wrenchtime_store::PostgresStore;
 use wrenchtime_sync::{Fence, Mode, Outcome, Storage, StorageError};
 
 use super::PostgresFixture;
-use crate::fixture::{Fixture, Lane, document, finish, new_connection, new_run, page};
+use crate::fixture::{Fixture, Lane, Parts, document, finish, new_connection, new_run, page};
 
 #[tokio::test]
 async fn the_older_of_two_processes_is_refused() {
@@ -82,7 +82,7 @@ async fn no_page_of_an_older_runner_follows_one_of_a_newer() {
     let epochs: Vec<String> = told
         .entries
         .into_iter()
-        .map(|(_, record)| record.unwrap().envelope.remote_id)
+        .map(|(_, record)| record.unwrap().envelope().remote_id)
         .collect();
     assert_eq!(epochs.len(), usize::try_from(written).unwrap());
     assert!(epochs.len() >= 16, "two runners at least came to their end");
