@@ -2,6 +2,7 @@
 //!
 //! Limits are `LIMIT 0 + ?`: SQLite prepares a statement anew whenever a parameter that is the whole limit is bound.
 
+mod callers;
 mod connection;
 mod mark;
 mod migrate;
@@ -25,6 +26,7 @@ use wrenchtime_sync::StorageError;
 use crate::OpenError;
 use crate::error::Fault;
 use crate::lock::DirectoryLock;
+use callers::Callers;
 use mark::Mark;
 use write::{WriteTx, Writes};
 
@@ -74,6 +76,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     writer: SqlitePool,
     writes: Writes,
+    callers: Callers,
     readers: SqlitePool,
     mark: Mark,
     /// Dropped last, when nobody uses the file any more.

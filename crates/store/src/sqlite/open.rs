@@ -10,6 +10,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
+use super::callers::Callers;
 use super::mark::Mark;
 use super::write::Writes;
 use super::{Inner, SqliteOptions, SqliteStore, migrate};
@@ -53,6 +54,7 @@ pub(super) async fn open(options: SqliteOptions) -> Result<SqliteStore, OpenErro
             clock: options.clock,
             writer,
             writes: Writes::default(),
+            callers: Callers::default(),
             readers,
             mark,
             lock,
@@ -164,7 +166,9 @@ fn pool(connections: u32) -> SqlitePoolOptions {
 /// On a full disk and on errors of the disk SQLite rolls back by itself. The driver's rollback then fails, and it takes
 /// the connection for one in a transaction for ever: such a connection is closed, and the pool opens another.
 async fn is_at_rest(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
-    // A transaction that was dropped is rolled back before this is answered.
-    connection.ping().await?;
+    if connection.is_in_transaction() {
+        // One that was dropped is rolled back before this is answered.
+        connection.ping().await?;
+    }
     Ok(!connection.is_in_transaction())
 }

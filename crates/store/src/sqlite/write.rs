@@ -26,6 +26,8 @@ pub(super) struct Writes {
     given_up: Arc<AtomicU64>,
     /// How many of them came before the last trial that succeeded.
     answered: Arc<AtomicU64>,
+    /// How many came to their end, one way or the other.
+    ended: Arc<AtomicU64>,
     /// The last trial, if it failed.
     failed: Arc<Mutex<Option<Failed>>>,
 }
@@ -37,6 +39,11 @@ struct Failed {
 }
 
 impl Writes {
+    /// Returns how many transactions came to their end. Whatever one of them wrote is seen by whoever reads after asking.
+    pub(super) fn ended(&self) -> u64 {
+        self.ended.load(Ordering::SeqCst)
+    }
+
     fn are_in_doubt(&self) -> bool {
         self.given_up.load(Ordering::Relaxed) != self.answered.load(Ordering::Relaxed)
     }
@@ -53,6 +60,7 @@ impl Drop for Outcome {
         if !self.is_committed {
             self.writes.given_up.fetch_add(1, Ordering::Relaxed);
         }
+        self.writes.ended.fetch_add(1, Ordering::SeqCst);
     }
 }
 
@@ -63,7 +71,13 @@ pub(super) struct WriteTx {
 }
 
 impl WriteTx {
+    /// Commits, also when whoever waits for it goes away: that it ended is told when it has, and not before.
     pub(super) async fn commit(self) -> Result<(), sqlx::Error> {
+        let commit = tokio::spawn(self.commit_to_the_end()).await;
+        commit.unwrap_or_else(|error| Err(sqlx::Error::Io(std::io::Error::other(error))))
+    }
+
+    async fn commit_to_the_end(self) -> Result<(), sqlx::Error> {
         let Self { tx, mut outcome } = self;
         tx.commit().await?;
         outcome.is_committed = true;

@@ -12,11 +12,12 @@ use sqlx::{Connection, Executor};
 use tempfile::TempDir;
 use wrenchtime_connector::ManualClock;
 use wrenchtime_model::ConnectionId;
-use wrenchtime_service::storage::ConnectionStore;
+use wrenchtime_service::State;
+use wrenchtime_service::storage::{ConnectionStore, StoredConnection, Transition};
 use wrenchtime_store::{OpenError, SqliteOptions, SqliteStore};
 use wrenchtime_sync::{Storage, StorageError};
 
-use crate::fixture::{DocumentWriteExt, Fixture, Lane, Parts, noon};
+use crate::fixture::{DocumentWriteExt, Fixture, Lane, Parts, audit, new_connection, noon, second};
 use crate::whole::given_up_after;
 
 #[derive(Debug)]
@@ -306,4 +307,40 @@ async fn what_was_overwritten_is_not_left_in_the_file() {
     };
     assert!(holds("harmless"));
     assert!(!holds(SECRET));
+}
+
+#[tokio::test]
+async fn who_holds_a_token_is_never_older_than_what_is_stored() {
+    let fixture = SqliteFixture::new().await;
+    let lane = Lane::begin(&fixture).await;
+    let token = new_connection(lane.id).token.hash;
+    let written = |connection: StoredConnection| -> u64 {
+        connection
+            .reason
+            .map_or(0, |reason| reason.parse().unwrap())
+    };
+    for turn in 1..=240_u64 {
+        let transition = Transition {
+            id: lane.id,
+            expected: vec![State::Active, State::Offline],
+            sealed: None,
+            to: [State::Active, State::Offline][usize::from(turn % 2 == 0)],
+            reason: Some(turn.to_string()),
+            event: None,
+            at: second(turn),
+            audit: audit("connection.changed"),
+        };
+        // Whoever waits goes away before, while or after it is committed.
+        let polls = i64::try_from(turn % 12).unwrap() + 1;
+        given_up_after(polls, lane.store.transition(transition)).await;
+        for _ in 0..10 {
+            let stored = lane.store.connection(lane.id).await.unwrap().unwrap();
+            let (_, told) = lane.store.token_by_hash(&token).await.unwrap().unwrap();
+            let (stored, told) = (written(stored), written(told));
+            assert!(
+                told >= stored,
+                "turn {turn}: {told} is told, {stored} is stored"
+            );
+        }
+    }
 }
