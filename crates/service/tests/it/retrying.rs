@@ -103,15 +103,12 @@ async fn what_is_wanted_during_a_run_is_tried_by_another() {
     let (fixture, id) = world(directory.path()).await;
     let (service, runtime) = (fixture.service.clone(), tokio::runtime::Handle::current());
     let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
-    let (source, asked) = (fixture.source.clone(), fixture.source.requests().len());
-    fixture.source.at_request(asked + 1, move |_| {
-        runtime.spawn(async move {
-            let wanted = retry(&service, id, None).await;
-            // They are mended before anybody can look.
-            put(&source, 2);
-            put(&source, 3);
-            tell.send(wanted)
-        });
+    let asked = fixture.source.requests().len();
+    fixture.source.at_request(asked + 1, move |source| {
+        // They are mended before anybody can look.
+        put(source, 2);
+        put(source, 3);
+        runtime.spawn(async move { tell.send(retry(&service, id, None).await) });
     });
     fixture
         .service
