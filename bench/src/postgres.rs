@@ -100,6 +100,7 @@ const COLUMNS: [&[(&str, Kind)]; 3] = [
         ("completed_at", Kind::Int),
         ("order_date", Kind::Text),
         ("delivery_date", Kind::Text),
+        ("envelope", Kind::Text),
         ("content", Kind::Text),
     ],
     &[

@@ -87,7 +87,7 @@ impl Stored {
         }
         let (documents, bytes): (i64, i64) = sqlx::query_as(
             "SELECT (SELECT count(*) FROM documents), (SELECT sum(length(CAST(body AS BLOB))) FROM documents) \
-             + (SELECT sum(length(CAST(content AS BLOB))) FROM records)",
+             + (SELECT sum(octet_length(envelope) + octet_length(content)) FROM records)",
         )
         .fetch_one(&mut database)
         .await?;
