@@ -110,7 +110,6 @@ impl Source {
         self.lies.get(&(table, listing)).copied()
     }
 
-    /// Answers a request.
     /// Tells whether a row was asked for alone and told to be wrong.
     pub(crate) fn was_unread(&self, place: (TableNumber, u32)) -> bool {
         self.unread.contains(&place)
@@ -131,6 +130,7 @@ impl Source {
         self.unread.extend(table.zip(key));
     }
 
+    /// Answers a request.
     fn answer(&mut self, path: &str, query: &BTreeMap<String, String>, origin: &str) -> Answer {
         self.requests += 1;
         let mut fault = None;
