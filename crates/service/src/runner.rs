@@ -36,7 +36,8 @@ pub(crate) struct Runner {
     stop: CancellationToken,
     turns: Turns,
     waker: OnceLock<Arc<Notify>>,
-    started: OnceLock<()>,
+    /// Since when connections are tended.
+    started: OnceLock<DateTime<Utc>>,
 }
 
 /// What became of a request for a run.
@@ -68,7 +69,7 @@ impl Runner {
         if let Some(waker) = waker {
             self.waker.get_or_init(|| waker);
         }
-        self.started.get_or_init(|| ());
+        self.started.get_or_init(|| self.core.clock.now());
         let mut filter = ConnectionFilter {
             states: State::ALL
                 .into_iter()

@@ -40,7 +40,8 @@ impl Runner {
         match self.last_run(id).await {
             Ok((last_start, unfinished)) => {
                 memory.past.last_start = last_start;
-                if unfinished {
+                let is_new = last_start.is_none() && self.awaits_its_first_run(id).await;
+                if unfinished || is_new {
                     slot.request(SyncOrder::scheduled());
                 }
             }
@@ -73,6 +74,16 @@ impl Runner {
         Ok(runs.first().map_or((None, false), |run| {
             (Some(run.started_at), run.finished.is_none())
         }))
+    }
+
+    /// Tells whether a connection that has a schedule and never had a run was made before the service started: the process
+    /// that was to begin its first run ended before it did.
+    async fn awaits_its_first_run(&self, id: ConnectionId) -> bool {
+        let (Some(started), Ok(connection)) = (self.started.get(), self.core.connection(id).await)
+        else {
+            return false;
+        };
+        connection.schedule.is_some() && connection.created_at.as_datetime() < *started
     }
 
     /// Leaves a connection to the process that took it over, until a run is asked for here, or that one does nothing for

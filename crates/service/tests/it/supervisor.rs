@@ -258,6 +258,28 @@ async fn a_run_under_way_is_joined_and_gone_on_with_after_a_restart() {
 }
 
 #[tokio::test]
+async fn a_connection_whose_first_run_never_began_is_read_when_the_service_starts() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = Stepped::new();
+    let fixture = Fixture::new(directory.path(), Arc::new(clock.clone())).await;
+    fill(&fixture.source);
+    // Made, and the process ended before the run began.
+    let hour = Schedule::Every(Duration::from_secs(3600));
+    let scheduled = fixture.connect(hour, true).await;
+    let on_demand = fixture.connect(Schedule::OnDemand, false).await;
+    assert_eq!(fixture.runs(scheduled).await, []);
+    clock.advance(1);
+    fixture.service.start(None).await.unwrap();
+    until("its first run ended, no time has passed", async || {
+        let runs = fixture.runs(scheduled).await;
+        runs.iter().any(|run| run.finished.is_some())
+    })
+    .await;
+    assert_eq!(fixture.runs(on_demand).await, []);
+    fixture.close().await;
+}
+
+#[tokio::test]
 async fn a_cancelled_run_ends_and_the_connection_stays() {
     let directory = tempfile::tempdir().unwrap();
     let fixture = Fixture::new(directory.path(), Arc::new(Stepped::new())).await;
