@@ -310,7 +310,8 @@ impl Story {
         self.change().await;
         assert!(self.sync(&server.api).await, "nothing is armed");
         self.compare(&server.api).await;
-        delivered(&server.api).await.unwrap();
+        let all = self.connections.iter().map(|(connection, _)| connection);
+        all_told(&server.api, &self.recorder, all).await;
         let failed = server.api.get("/v1/webhook-deliveries?state=failed").await;
         assert_eq!(failed["data"], json!([]));
         assert_eq!(self.recorder.refused(), 0);
@@ -383,9 +384,34 @@ async fn rest(api: &Api, connection: &Connection, before: Option<&str>) -> Optio
     .await
 }
 
-/// Waits until nothing is left to deliver. What a process held when it died is free again after a while. Nothing when the
+/// Waits until a receiver was told all that these connections' feeds tell by now.
+pub(crate) async fn all_told(
+    api: &Api,
+    recorder: &Recorder,
+    connections: impl Iterator<Item = &Connection>,
+) {
+    for connection in connections {
+        let feed = api.with_key(connection.own.key()).feed().await;
+        let last = &feed.last().unwrap()["sequence"];
+        until_within(120, "a feed's last entry is told", async || {
+            let is_last = |body: &Value| {
+                body["connection_id"] == connection.id.as_str() && body["sequence"] == *last
+            };
+            let messages = recorder.messages();
+            let mut bodies = messages
+                .values()
+                .map(|body| serde_json::from_slice(body).unwrap());
+            bodies.any(|body| is_last(&body)).then_some(())
+        })
+        .await;
+    }
+    // Messages are made in the order of the feeds: by now all are made, and wait at most.
+    delivered(api).await.unwrap();
+}
+
+/// Waits until no message is left to deliver; of events there may be more that no message was made of yet. What a process held when it died is free again after a while. Nothing when the
 /// service died.
-pub(crate) async fn delivered(api: &Api) -> Option<()> {
+async fn delivered(api: &Api) -> Option<()> {
     until_within(120, "everything is delivered", async || {
         let path = "/v1/webhook-deliveries?state=pending";
         match api.try_get(path).await {

@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use wrenchtime_cluster::Cluster;
 use wrenchtime_sandbox::corrigo::CorrigoSandbox;
 
-use crate::failpoints::{Told, delivered};
+use crate::failpoints::{Told, all_told};
 use crate::killing::assert_same;
 use crate::support::{
     Api, Connection, Database, Home, Recorder, Server, TENANT_RESOURCES, corrigo, corrigo_settings,
@@ -144,11 +144,12 @@ impl Scene {
             )
             .await;
         }
-        delivered(&server.api).await.unwrap();
     }
 
     /// Compares with a service that never saw an outage.
     async fn check(&self, server: &Server, truth: &Home, recorder: &Recorder) {
+        let all = self.connections.iter().map(|(connection, _)| connection);
+        all_told(&server.api, recorder, all).await;
         let messages = recorder.messages();
         let mut told = Told::of(
             messages
