@@ -2,7 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use wrenchtime_connector::{Document, EntityInfo, Error, ErrorKind, SortKey, content_hash};
+use wrenchtime_connector::{
+    Document, EntityInfo, Error, ErrorKind, MapError, Mapped, SortKey, content_hash,
+};
 use wrenchtime_failpoint::{self as failpoint, Point};
 use wrenchtime_model::Resource;
 
@@ -213,6 +215,7 @@ impl Judge {
         } else {
             self.mapper.map(self.connection, document)
         };
+        let records = records.and_then(objects);
         match records {
             Err(error) => {
                 let by = self.mapper.version().to_owned();
@@ -232,6 +235,20 @@ impl Judge {
                 (Written::Mapped { by, records }, resources)
             }
         }
+    }
+}
+
+/// Lets records through whose content is an object. A mapper that makes anything else of a row cannot map it.
+fn objects(records: Vec<Mapped>) -> Result<Vec<Mapped>, MapError> {
+    let other = records.iter().find(|record| {
+        let content = record.content.get();
+        !content.starts_with('{')
+    });
+    match other {
+        Some(record) => Err(MapError {
+            reason: format!("the mapping makes a {} that is no object", record.resource),
+        }),
+        None => Ok(records),
     }
 }
 

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use proptest::prelude::*;
+use serde_json::value::RawValue;
 use wrenchtime_connector::{
     Account, Clock, Connector, ConnectorInfo, Context, Cursor, Document, EntityName, Error,
-    ErrorKind, Next, Page, PageRequest, RemoteKey, Result, Retry, Yields,
+    ErrorKind, MapError, Mapped, Mapper, Next, Page, PageRequest, RemoteKey, Retry, Yields,
 };
-use wrenchtime_model::EventType;
+use wrenchtime_model::{ConnectionId, EventType};
 use wrenchtime_sync::{Mode, Outcome, RunError};
 
 use crate::source::{Asked, Shape, Source};
@@ -25,11 +26,15 @@ impl Connector for Circling {
         self.0.info()
     }
 
-    async fn check(&self, cx: &Context) -> Result<Account> {
+    async fn check(&self, cx: &Context) -> wrenchtime_connector::Result<Account> {
         self.0.check(cx).await
     }
 
-    async fn read_page(&self, cx: &Context, request: PageRequest) -> Result<Page> {
+    async fn read_page(
+        &self,
+        cx: &Context,
+        request: PageRequest,
+    ) -> wrenchtime_connector::Result<Page> {
         let mut page = self.0.read_page(cx, request).await?;
         page.next = Next::Page(Cursor::from_text("[[0,1],0]").unwrap());
         Ok(page)
@@ -40,7 +45,7 @@ impl Connector for Circling {
         cx: &Context,
         entity: &EntityName,
         keys: &[RemoteKey],
-    ) -> Result<Vec<Document>> {
+    ) -> wrenchtime_connector::Result<Vec<Document>> {
         self.0.fetch(cx, entity, keys).await
     }
 }
@@ -142,6 +147,37 @@ async fn rule_8_records_of_a_row_that_broke_stay_as_they_were() {
     world.put(2, 98);
     world.run(Mode::Incremental).await.unwrap();
     world.assert_true();
+}
+
+/// Makes a list of one row.
+#[derive(Debug)]
+struct Shapeless(TestMapper);
+
+impl Mapper for Shapeless {
+    fn version(&self) -> &str {
+        self.0.version()
+    }
+
+    fn map(&self, connection: ConnectionId, document: &Document) -> Result<Vec<Mapped>, MapError> {
+        let mut records = self.0.map(connection, document)?;
+        if document.body.get().contains("\"v\":99") {
+            records[0].content = RawValue::from_string("[]".to_owned()).unwrap();
+        }
+        Ok(records)
+    }
+}
+
+#[tokio::test]
+async fn rule_8_a_mapping_that_makes_no_object_of_a_row_cannot_map_it() {
+    let world = World::with_rows(Shape::default(), 4);
+    world.put(2, 99);
+    let mut request = world.request(Mode::Full);
+    let (version, refuses) = ("1", None);
+    request.mapper = Arc::new(Shapeless(TestMapper { version, refuses }));
+    let report = world.send(request).await.unwrap();
+    assert_eq!(report.outcome, Outcome::Partial);
+    assert!(quarantined(&report) > 0);
+    assert_eq!(world.copy().len(), 3);
 }
 
 #[tokio::test]
