@@ -110,9 +110,14 @@ impl Source {
         self.lies.get(&(table, listing)).copied()
     }
 
-    /// Tells whether a row was asked for alone and told to be wrong.
+    /// Tells whether a row was asked for alone and told to be wrong, and nothing shows that it was read since.
     pub(crate) fn was_unread(&self, place: (TableNumber, u32)) -> bool {
         self.unread.contains(&place)
+    }
+
+    /// Takes it that all rows were read that once were told to be wrong.
+    pub(crate) fn settle_unread(&mut self) {
+        self.unread.clear();
     }
 
     /// Keeps in mind that a row was asked for alone and told to be wrong.

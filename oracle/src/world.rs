@@ -11,7 +11,8 @@ use wrenchtime_connector::{Connector, Mapper};
 use wrenchtime_egress::{Policy, install_tls_provider};
 use wrenchtime_model::ConnectionId;
 use wrenchtime_sync::{
-    Engine, EngineOptions, Mode, RunError, RunReport, RunRequest, StorageError, StreamState,
+    Engine, EngineOptions, Mode, Outcome, RunError, RunReport, RunRequest, StorageError,
+    StreamState,
 };
 use wrenchtime_transport::{Runtime, RuntimeOptions};
 
@@ -244,7 +245,7 @@ impl World {
         let engine = self.engine(&watch, ask)?;
         let report = engine.run(request).await?;
         self.nothing_was_wrong()?;
-        self.no_drift(&report).await?;
+        self.no_drift(&report, ask.listings).await?;
         Ok(report)
     }
 
@@ -286,7 +287,8 @@ impl World {
         drop(running);
         self.server.with(Source::spare);
         if let Some(Ok(report)) = &ended {
-            self.no_drift(report).await?;
+            let lists_all = run.only.is_none() && (run.listings || run.mode == Mode::Full);
+            self.no_drift(report, lists_all).await?;
         }
         match ended {
             Some(ended) => acceptable(ended, held.then_some(break_at).flatten()),
@@ -294,8 +296,9 @@ impl World {
         }
     }
 
-    /// Checks that the streams of changes told all that they had to, where the source told no lie.
-    async fn no_drift(&self, report: &RunReport) -> Result<()> {
+    /// Checks that the streams of changes told all that they had to, where the source told no lie. A run that has listed all
+    /// and left nothing out settles what rows could not be read before.
+    async fn no_drift(&self, report: &RunReport, lists_all: bool) -> Result<()> {
         let resources = report.progress.resources.values();
         let drifted: u64 = resources.map(|counts| counts.drifted).sum();
         let lied = self.server.with(|source| {
@@ -305,6 +308,9 @@ impl World {
         });
         if drifted > 0 && !lied && drifted > self.came_unseen().await? {
             bail!("{drifted} rows drifted: {report:?}");
+        }
+        if lists_all && report.outcome == Outcome::Complete {
+            self.server.with(Source::settle_unread);
         }
         Ok(())
     }
