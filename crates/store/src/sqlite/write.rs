@@ -1,7 +1,6 @@
 //! Transactions that write, and whether any can be written.
 
 use std::ops::{Deref, DerefMut};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -20,16 +19,18 @@ const TRIAL_HOLDS: TimeDelta = TimeDelta::seconds(5);
 
 /// Whether writes are in doubt: since a transaction was given up, for whatever reason, until a trial succeeds. What is
 /// written in between may be small, or nothing at all, and proves little.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub(super) struct Writes {
     /// How many transactions were given up.
-    given_up: Arc<AtomicU64>,
+    given_up: AtomicU64,
     /// How many of them came before the last trial that succeeded.
-    answered: Arc<AtomicU64>,
+    answered: AtomicU64,
+    /// How many are being committed: what they wrote may be seen already.
+    committing: AtomicU64,
     /// How many came to their end, one way or the other.
-    ended: Arc<AtomicU64>,
+    ended: AtomicU64,
     /// The last trial, if it failed.
-    failed: Arc<Mutex<Option<Failed>>>,
+    failed: Mutex<Option<Failed>>,
 }
 
 /// A trial that failed.
@@ -39,9 +40,12 @@ struct Failed {
 }
 
 impl Writes {
-    /// Returns how many transactions came to their end. Whatever one of them wrote is seen by whoever reads after asking.
-    pub(super) fn ended(&self) -> u64 {
-        self.ended.load(Ordering::SeqCst)
+    /// Returns how many transactions came to their end; nothing while one is on its way there. As long as the number stays,
+    /// readers see the same.
+    pub(super) fn settled(&self) -> Option<u64> {
+        // In this order: one that ends in between is counted.
+        let is_settled = self.committing.load(Ordering::SeqCst) == 0;
+        is_settled.then(|| self.ended.load(Ordering::SeqCst))
     }
 
     fn are_in_doubt(&self) -> bool {
@@ -51,16 +55,40 @@ impl Writes {
 
 /// Leaves writes in doubt, unless it is told of a commit before it is dropped.
 struct Outcome {
-    writes: Writes,
+    /// Kept open, and its directory locked, until it is known.
+    store: SqliteStore,
+    is_committing: bool,
     is_committed: bool,
+}
+
+impl Outcome {
+    fn begin_commit(&mut self) {
+        self.is_committing = true;
+        self.store
+            .inner
+            .writes
+            .committing
+            .fetch_add(1, Ordering::SeqCst);
+    }
 }
 
 impl Drop for Outcome {
     fn drop(&mut self) {
         if !self.is_committed {
-            self.writes.given_up.fetch_add(1, Ordering::Relaxed);
+            self.store
+                .inner
+                .writes
+                .given_up
+                .fetch_add(1, Ordering::Relaxed);
         }
-        self.writes.ended.fetch_add(1, Ordering::SeqCst);
+        self.store.inner.writes.ended.fetch_add(1, Ordering::SeqCst);
+        if self.is_committing {
+            self.store
+                .inner
+                .writes
+                .committing
+                .fetch_sub(1, Ordering::SeqCst);
+        }
     }
 }
 
@@ -79,6 +107,7 @@ impl WriteTx {
 
     async fn commit_to_the_end(self) -> Result<(), sqlx::Error> {
         let Self { tx, mut outcome } = self;
+        outcome.begin_commit();
         tx.commit().await?;
         outcome.is_committed = true;
         Ok(())
@@ -102,7 +131,8 @@ impl DerefMut for WriteTx {
 /// Begins a transaction that may write. There is one at a time.
 pub(super) async fn begin(store: &SqliteStore) -> Result<WriteTx, Fault> {
     let outcome = Outcome {
-        writes: store.inner.writes.clone(),
+        store: store.clone(),
+        is_committing: false,
         is_committed: false,
     };
     let tx = store.inner.writer.begin_with("BEGIN IMMEDIATE").await?;

@@ -38,6 +38,7 @@ macro_rules! store_suite {
                 what_a_document_makes_no_more_is_gone
                 a_deleted_document_leaves_tombstones_until_it_returns
                 another_resource_is_a_delete_and_a_create
+                what_is_shown_is_what_lists_choose_by
                 an_older_observation_is_left_out
                 quarantine_keeps_records_as_they_were
                 a_key_twice_on_a_page_counts_in_order

@@ -243,6 +243,34 @@ pub(crate) async fn another_resource_is_a_delete_and_a_create<F: Fixture>() {
     );
 }
 
+pub(crate) async fn what_is_shown_is_what_lists_choose_by<F: Fixture>() {
+    let fixture = F::new().await;
+    let lane = Lane::begin(&fixture).await;
+    lane.commit(vec![lane.document("1", "pump")]).await;
+    // One page tells only another time of a record, and then that it is gone: another row makes it a place.
+    let mut asset = mapped(lane.id, Resource::Asset, "1", "pump");
+    asset.record.remote_modified_at = Some(stamp(3));
+    let place = vec![mapped(lane.id, Resource::Location, "1", "pump")];
+    let outcome = lane
+        .commit(vec![
+            document_of("1", "pump", vec![asset]).seen_at(2),
+            document_of("2", "pump", place).seen_at(2),
+        ])
+        .await;
+    assert_eq!(outcome.deleted, one(Resource::Asset));
+    let envelope = lane.record("1").await.envelope();
+    assert_eq!(
+        (envelope.deleted, envelope.remote_modified_at),
+        (true, Some(stamp(3)))
+    );
+    let mut query = lane.query(Resource::Asset);
+    query.include_deleted = true;
+    query.filter.remote_modified.from = Some(stamp(3));
+    let found = lane.store.list(&query).await.unwrap().rows();
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].envelope(), envelope);
+}
+
 pub(crate) async fn an_older_observation_is_left_out<F: Fixture>() {
     let fixture = F::new().await;
     let lane = Lane::begin(&fixture).await;

@@ -323,16 +323,21 @@ async fn mark_gone(
 ) -> Result<(), Fault> {
     let columns = EnvelopeColumns::of(effects.iter().copied())?;
     sqlx::query(
-        "UPDATE records SET deleted = true, sequence = gone.sequence, modified_at = gone.time, \
-         envelope = gone.envelope FROM UNNEST($2::text[], $3::uuid[], $4::bigint[], $5::bigint[], $6::text[]) \
-         AS gone (resource, id, sequence, time, envelope) \
+        "UPDATE records SET deleted = true, document = gone.document, sequence = gone.sequence, \
+         modified_at = gone.time, remote_created_at = gone.remote_created_at, \
+         remote_modified_at = gone.remote_modified_at, envelope = gone.envelope FROM UNNEST($2::text[], $3::uuid[], \
+         $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::text[]) \
+         AS gone (resource, id, document, sequence, time, remote_created_at, remote_modified_at, envelope) \
          WHERE records.connection = $1 AND records.resource = gone.resource AND records.id = gone.id",
     )
     .bind(lane)
     .bind(columns.resource)
     .bind(columns.id)
+    .bind(column(effects, |effect| effect.document))
     .bind(columns.sequence)
     .bind(columns.modified_at)
+    .bind(columns.remote_created_at)
+    .bind(columns.remote_modified_at)
     .bind(columns.envelope)
     .execute(tx)
     .await?;

@@ -128,8 +128,8 @@ pub(super) async fn token_by_hash(
     hash: &SecretHash,
 ) -> Result<Option<(ConnectionToken, StoredConnection)>, Fault> {
     // Asked before reading: what ends in between is not remembered as if it had been read.
-    let writes = store.inner.writes.ended();
-    if let Some(caller) = store.inner.callers.get(writes, hash) {
+    let writes = store.inner.writes.settled();
+    if let Some(caller) = writes.and_then(|writes| store.inner.callers.get(writes, hash)) {
         return Ok(Some(caller));
     }
     let row = sqlx::query(sqlx::AssertSqlSafe(format!(
@@ -153,7 +153,9 @@ pub(super) async fn token_by_hash(
         void_from: void_from.map(codec::instant).transpose()?,
     };
     let caller = (token, connection);
-    store.inner.callers.keep(writes, hash, &caller);
+    if let Some(writes) = writes {
+        store.inner.callers.keep(writes, hash, &caller);
+    }
     Ok(Some(caller))
 }
 

@@ -305,19 +305,24 @@ async fn mark_gone(
     lane: i64,
     records: &[&RecordEffect<'_>],
 ) -> Result<(), Fault> {
-    let mut query =
-        QueryBuilder::<Sqlite>::new("WITH gone (resource, id, sequence, time, envelope) AS (");
+    let mut query = QueryBuilder::<Sqlite>::new(
+        "WITH gone (resource, id, document, sequence, time, remote_created_at, remote_modified_at, envelope) AS (",
+    );
     let rows = with_envelopes(records)?;
     query.push_values(rows, |mut row, (effect, envelope_part)| {
         let envelope = &effect.envelope;
         row.push_bind(effect.key.0.name())
             .push_bind(*envelope.id.as_uuid())
+            .push_bind(effect.document)
             .push_bind(codec::signed(envelope.sequence))
             .push_bind(envelope.modified_at.as_micros())
+            .push_bind(codec::optional_micros(envelope.remote_created_at))
+            .push_bind(codec::optional_micros(envelope.remote_modified_at))
             .push_bind(envelope_part);
     });
     query.push(
-        ") UPDATE records SET deleted = 1, sequence = gone.sequence, modified_at = gone.time, \
+        ") UPDATE records SET deleted = 1, document = gone.document, sequence = gone.sequence, modified_at = gone.time, \
+         remote_created_at = gone.remote_created_at, remote_modified_at = gone.remote_modified_at, \
          envelope = gone.envelope FROM gone WHERE records.connection = ",
     );
     query.push_bind(lane);
