@@ -103,6 +103,16 @@ mod tests {
         };
         let text = write(&cursor).unwrap();
         assert_eq!(read::<ListCursor>(&text).unwrap(), cursor);
+        assert!(
+            text.len() < 250,
+            "what is not asked for takes no room: {text}"
+        );
+        let mut filter = RecordFilter::default();
+        filter.due.before = Timestamp::from_micros(2);
+        filter.status = vec!["open".to_owned()];
+        let filtered = ListCursor { filter, ..cursor };
+        let text = write(&filtered).unwrap();
+        assert_eq!(read::<ListCursor>(&text).unwrap(), filtered);
         for wrong in ["", "x", "e30", "AAAA"] {
             read::<ListCursor>(wrong).unwrap_err();
         }

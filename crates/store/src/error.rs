@@ -185,6 +185,9 @@ pub(crate) enum Fault {
     /// No source: its words hold those of what it comes from, and a chain would say them twice.
     #[error("{}", words(.0))]
     Sql(sqlx::Error),
+    /// The same by the driver of direct reads.
+    #[error("{}", direct_words(.0))]
+    Direct(rusqlite::Error),
 }
 
 /// Says what the database said, without the driver's frame.
@@ -195,6 +198,34 @@ fn words(error: &sqlx::Error) -> String {
             format!("{} (code {code})", said.message())
         }
         None => error.to_string(),
+    }
+}
+
+fn direct_words(error: &rusqlite::Error) -> String {
+    match error {
+        rusqlite::Error::SqliteFailure(said, _) => {
+            format!("{error} (code {})", said.extended_code)
+        }
+        _ => error.to_string(),
+    }
+}
+
+impl From<rusqlite::Error> for Fault {
+    fn from(error: rusqlite::Error) -> Self {
+        match error {
+            rusqlite::Error::FromSqlConversionFailure(..)
+            | rusqlite::Error::IntegralValueOutOfRange(..)
+            | rusqlite::Error::InvalidColumnIndex(_)
+            | rusqlite::Error::InvalidColumnType(..)
+            | rusqlite::Error::Utf8Error(..) => Self::Corrupt(error.to_string()),
+            _ => Self::Direct(error),
+        }
+    }
+}
+
+impl From<rusqlite::types::FromSqlError> for Fault {
+    fn from(error: rusqlite::types::FromSqlError) -> Self {
+        Self::Corrupt(error.to_string())
     }
 }
 
@@ -222,7 +253,9 @@ impl From<Fault> for StorageError {
             Fault::NoConnection(connection) => Self::NoConnection(connection),
             Fault::Corrupt(what) => Self::Corrupt(what),
             Fault::Sql(source) if is_unreadable(&source) => Self::Corrupt(source.to_string()),
-            Fault::NoRoom(_) | Fault::Sql(_) => Self::Unavailable(Box::new(fault)),
+            Fault::NoRoom(_) | Fault::Sql(_) | Fault::Direct(_) => {
+                Self::Unavailable(Box::new(fault))
+            }
         }
     }
 }
@@ -235,7 +268,9 @@ impl From<Fault> for wrenchtime_service::storage::StorageError {
             }
             Fault::Corrupt(what) => Self::Corrupt(what),
             Fault::Sql(source) if is_unreadable(&source) => Self::Corrupt(source.to_string()),
-            Fault::NoRoom(_) | Fault::Sql(_) => Self::Unavailable(Box::new(fault)),
+            Fault::NoRoom(_) | Fault::Sql(_) | Fault::Direct(_) => {
+                Self::Unavailable(Box::new(fault))
+            }
         }
     }
 }

@@ -38,25 +38,41 @@ pub(crate) fn json(record: StoredRecord) -> Result<Box<RawValue>, Fault> {
     RawValue::from_string(record.text).map_err(|error| Fault::Corrupt(error.to_string()))
 }
 
-/// The rows of a page of a list, one more than are wanted where there are more.
+/// About how many bytes the text of a record has; what is too little is copied once more.
+const RECORD_BYTES: usize = 2_500;
+/// Bytes for which room is made before they are there, at most.
+const MOST_ROOM: usize = 1_000_000;
+
+/// The rows of a page of a list in its order, one more than are wanted where there are more.
 pub(crate) struct Rows {
-    /// The place of each in the query's order.
-    pub(crate) places: Vec<i64>,
-    pub(crate) records: JsonTexts,
+    places: Vec<i64>,
+    records: JsonTexts,
     /// The source document of each, where they were asked for.
-    pub(crate) raw: Option<JsonTexts>,
+    raw: Option<JsonTexts>,
 }
 
-/// Puts texts that a database has joined together with their lengths; no text where there is no row.
-pub(crate) fn texts(
-    joined: Option<String>,
-    lengths: impl IntoIterator<Item = i64>,
-) -> Result<JsonTexts, Fault> {
-    let lengths = lengths
-        .into_iter()
-        .map(|length| usize::try_from(length).unwrap_or(usize::MAX));
-    JsonTexts::from_joined(joined.unwrap_or_default(), lengths)
-        .ok_or_else(|| Fault::Corrupt("a page of a list is not as long as its records".to_owned()))
+impl Rows {
+    pub(crate) fn new(query: &ListQuery) -> Self {
+        let room = limit(query).saturating_mul(RECORD_BYTES).min(MOST_ROOM);
+        Self {
+            places: Vec::new(),
+            records: JsonTexts::with_capacity(room),
+            raw: query.include_raw.then(JsonTexts::default),
+        }
+    }
+
+    /// Adds a row: its place in the query's order, the two parts of its text, and its source document.
+    pub(crate) fn push(&mut self, place: i64, record: [&str; 2], raw: Option<&str>) {
+        self.places.push(place);
+        self.records.push(&record);
+        if let (Some(all), Some(raw)) = (&mut self.raw, raw) {
+            all.push(&[raw]);
+        }
+    }
+}
+
+fn limit(query: &ListQuery) -> usize {
+    usize::try_from(query.limit).unwrap_or(usize::MAX)
 }
 
 /// Makes a page of a list out of its rows, the event clock, and whether what is listed was read completely once.
@@ -69,13 +85,8 @@ pub(crate) fn list_page(
         places,
         mut records,
         mut raw,
-    } = in_order(rows);
-    let documents = raw.as_ref().map_or(places.len(), JsonTexts::len);
-    if records.len() != places.len() || documents != places.len() {
-        let reason = "a page of a list has not as many records as places";
-        return Err(Fault::Corrupt(reason.to_owned()));
-    }
-    let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
+    } = rows;
+    let limit = limit(query);
     let last = limit.checked_sub(1).and_then(|last| places.get(last));
     let next = match last {
         Some(place) if places.len() > limit => Some(behind(query.order, *place)?),
@@ -92,24 +103,6 @@ pub(crate) fn list_page(
         head,
         complete,
     })
-}
-
-/// They are in order, but no database promises it of a query around a query.
-fn in_order(rows: Rows) -> Rows {
-    if rows.places.is_sorted() {
-        return rows;
-    }
-    let mut order: Vec<usize> = (0..rows.places.len()).collect();
-    order.sort_by_key(|number| rows.places[*number]);
-    let sorted = |texts: &JsonTexts| {
-        let texts = order.iter().filter_map(|number| texts.get(*number));
-        texts.collect()
-    };
-    Rows {
-        records: sorted(&rows.records),
-        raw: rows.raw.as_ref().map(sorted),
-        places: order.iter().map(|number| rows.places[*number]).collect(),
-    }
 }
 
 /// Returns the position behind a place.
@@ -190,67 +183,39 @@ mod tests {
         }
     }
 
-    fn rows(places: &[i64], records: &[&str]) -> Rows {
-        Rows {
-            places: places.to_owned(),
-            records: records.iter().copied().collect(),
-            raw: Some(
-                records
-                    .iter()
-                    .filter_map(|record| record.get(1..))
-                    .collect(),
-            ),
+    fn page(query: &ListQuery, places: &[i64]) -> ListPage {
+        let head = Timestamp::from_micros(9).unwrap();
+        let mut rows = Rows::new(query);
+        for place in places {
+            let text = place.to_string();
+            rows.push(*place, ["1", &text], Some(&text));
         }
+        list_page(query, rows, (head, true)).unwrap()
     }
 
     #[test]
-    fn a_page_stands_in_order_of_place_and_leads_on_behind_the_last() {
-        let head = Timestamp::from_micros(9).unwrap();
-        for (places, records) in [
-            ([4, 20, 30], ["1a", "2b", "3c"]),
-            ([30, 4, 20], ["3c", "1a", "2b"]),
-        ] {
-            let query = query(ListOrder::Sequence(None), 2);
-            let page = list_page(&query, rows(&places, &records), (head, true)).unwrap();
-            assert_eq!(page.records.into_joined(), "1a,2b");
-            assert_eq!(page.raw.unwrap().into_joined(), "a,b");
-            assert_eq!(page.next, Some(ListOrder::Sequence(Some(20))));
-            assert_eq!((page.head, page.complete), (head, true));
-            let query = ListQuery { limit: 3, ..query };
-            let page = list_page(&query, rows(&places, &records), (head, false)).unwrap();
-            assert_eq!(page.records.into_joined(), "1a,2b,3c");
-            assert_eq!(page.next, None);
-        }
+    fn a_page_leads_on_behind_its_last_row() {
+        let mut query = query(ListOrder::Sequence(None), 2);
+        let shown = page(&query, &[4, 20, 30]);
+        assert_eq!(shown.records.into_joined(), "14,120");
+        assert_eq!(shown.raw.unwrap().into_joined(), "4,20");
+        assert_eq!(shown.next, Some(ListOrder::Sequence(Some(20))));
+        assert_eq!((shown.head.as_micros(), shown.complete), (9, true));
+        query.limit = 3;
+        let shown = page(&query, &[4, 20, 30]);
+        assert_eq!(shown.records.into_joined(), "14,120,130");
+        assert_eq!(shown.next, None);
     }
 
     #[test]
     fn a_page_in_order_of_creation_leads_on_behind_an_instant() {
-        let head = Timestamp::from_micros(9).unwrap();
-        let query = query(ListOrder::Creation(None), 1);
-        let page = list_page(&query, rows(&[7, 8], &["1a", "2b"]), (head, true)).unwrap();
+        let mut query = query(ListOrder::Creation(None), 1);
+        query.include_raw = false;
+        let shown = page(&query, &[7, 8]);
         let place = Timestamp::from_micros(7).unwrap();
-        assert_eq!(page.next, Some(ListOrder::Creation(Some(place))));
-        let page = list_page(&query, rows(&[], &[]), (head, true)).unwrap();
-        assert_eq!((page.records.len(), page.next), (0, None));
-    }
-
-    #[test]
-    fn rows_that_do_not_belong_together_are_told() {
-        let head = Timestamp::from_micros(9).unwrap();
-        let query = query(ListOrder::Creation(None), 5);
-        for (places, records) in [
-            (vec![1, 2], vec!["1a"]),
-            (vec![2, 1], vec!["1a"]),
-            (vec![1], vec!["1a", "2b"]),
-        ] {
-            let refused = list_page(&query, rows(&places, &records), (head, true));
-            assert!(matches!(refused, Err(Fault::Corrupt(_))), "{places:?}");
-        }
-        assert!(matches!(
-            texts(Some("1a".to_owned()), [3]),
-            Err(Fault::Corrupt(_))
-        ));
-        assert!(matches!(texts(None, [-1]), Err(Fault::Corrupt(_))));
-        assert_eq!(texts(None, []).unwrap().len(), 0);
+        assert_eq!(shown.next, Some(ListOrder::Creation(Some(place))));
+        assert_eq!(shown.raw, None);
+        let shown = page(&query, &[]);
+        assert_eq!((shown.records.len(), shown.next), (0, None));
     }
 }

@@ -4,6 +4,7 @@
 
 mod callers;
 mod connection;
+mod direct;
 mod mark;
 mod migrate;
 mod open;
@@ -27,6 +28,7 @@ use crate::OpenError;
 use crate::error::Fault;
 use crate::lock::DirectoryLock;
 use callers::Callers;
+use direct::Direct;
 use mark::Mark;
 use write::{WriteTx, Writes};
 
@@ -78,6 +80,7 @@ struct Inner {
     writes: Writes,
     callers: Callers,
     readers: SqlitePool,
+    direct: Arc<Direct>,
     mark: Mark,
     /// Dropped last, when nobody uses the file any more.
     lock: DirectoryLock,
@@ -125,6 +128,7 @@ impl SqliteStore {
     /// Closes the file and gives the data directory back, after what is under way has ended. Every later call fails.
     pub async fn close(&self) {
         self.inner.readers.close().await;
+        self.inner.direct.close().await;
         // Behind the last writer in line; who closes twice has noted it then.
         if !self.inner.writer.is_closed() {
             self.note_mark(&self.inner.writer).await;

@@ -135,7 +135,7 @@ async fn list(call: Call, resource: Resource) -> Result<Reply, Problem> {
             next_modified_after: head,
         })
     });
-    let data = record_texts(page.records, page.raw.as_ref(), &shown)?;
+    let mut data = record_texts(page.records, page.raw.as_ref(), &shown)?;
     let mut text = ObjectText::with_capacity(600);
     text.value("next", &next.transpose()?)?;
     text.value("next_modified_after", &head)?;
@@ -148,9 +148,10 @@ async fn list(call: Call, resource: Resource) -> Result<Reply, Problem> {
         text.value("stale_since", &Timestamp::from(since))?;
     }
     let rest = text.finish();
-    let rest = rest.strip_prefix('{').unwrap_or(&rest);
-    let pieces = ["{\"data\":[".to_owned(), data, format!("],{rest}")];
-    Ok(Reply::json_pieces(pieces))
+    // Behind the records and not a piece of its own, which would be sent by itself and wake the client once more.
+    data.push_str("],");
+    data.push_str(rest.strip_prefix('{').unwrap_or(&rest));
+    Ok(Reply::json_pieces(["{\"data\":[".to_owned(), data]))
 }
 
 /// Puts the query together; with it, on later pages, the instant of the first page's snapshot.

@@ -77,9 +77,18 @@ pub trait RecordReader: std::fmt::Debug + Send + Sync + 'static {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Range<T> {
     /// From this one on, itself included.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<T>,
     /// Before this one, itself left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<T>,
+}
+
+impl<T> Range<T> {
+    /// Tells whether it has neither begin nor end.
+    pub fn is_open(&self) -> bool {
+        self.from.is_none() && self.before.is_none()
+    }
 }
 
 impl<T> Default for Range<T> {
@@ -93,28 +102,40 @@ impl<T> Default for Range<T> {
 
 /// What the records of a list must be like. A record without the value that a filter looks at does not match it.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct RecordFilter {
     /// When its content last changed here.
+    #[serde(skip_serializing_if = "Range::is_open")]
     pub modified: Range<Timestamp>,
     /// When it was first stored here.
+    #[serde(skip_serializing_if = "Range::is_open")]
     pub created: Range<Timestamp>,
     /// When the source says that it last changed.
+    #[serde(skip_serializing_if = "Range::is_open")]
     pub remote_modified: Range<Timestamp>,
     /// When the source says that it was made.
+    #[serde(skip_serializing_if = "Range::is_open")]
     pub remote_created: Range<Timestamp>,
     /// When it is due.
+    #[serde(skip_serializing_if = "Range::is_open")]
     pub due: Range<Timestamp>,
     /// When it was completed.
+    #[serde(skip_serializing_if = "Range::is_open")]
     pub completed: Range<Timestamp>,
     /// The day on which it was ordered.
+    #[serde(skip_serializing_if = "Range::is_open")]
     pub order_date: Range<NaiveDate>,
     /// The day on which it is to arrive.
+    #[serde(skip_serializing_if = "Range::is_open")]
     pub delivery_date: Range<NaiveDate>,
     /// The unified status is one of these; any when empty.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub status: Vec<String>,
     /// The asset that it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub asset_id: Option<RecordId>,
     /// The source's key of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub remote_id: Option<String>,
 }
 

@@ -4,7 +4,8 @@ use std::fmt;
 
 /// JSON texts with commas between them: what stands between the brackets of a list, and each text by itself.
 ///
-/// A database joins the rows of a page, and a reply takes them over, without anybody copying or reading each.
+/// A store puts the rows of a page behind each other as it reads them, and a reply takes them over, without anybody
+/// copying or reading each again.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct JsonTexts {
     joined: String,
@@ -13,22 +14,23 @@ pub struct JsonTexts {
 }
 
 impl JsonTexts {
-    /// Takes texts that are joined already, and how many bytes each has. Nothing if these do not belong together.
-    pub fn from_joined(joined: String, lengths: impl IntoIterator<Item = usize>) -> Option<Self> {
-        let mut ends: Vec<usize> = Vec::new();
-        for length in lengths {
-            let begin = match ends.last() {
-                Some(end) => end.checked_add(1)?,
-                None => 0,
-            };
-            ends.push(begin.checked_add(length)?);
+    /// Makes room for so many bytes.
+    pub fn with_capacity(bytes: usize) -> Self {
+        Self {
+            joined: String::with_capacity(bytes),
+            ends: Vec::new(),
         }
-        let are_between = ends.split_last().is_none_or(|(_, ends)| {
-            let bytes = joined.as_bytes();
-            ends.iter().all(|end| bytes.get(*end) == Some(&b','))
-        });
-        let is_whole = ends.last().copied().unwrap_or(0) == joined.len();
-        (are_between && is_whole).then_some(Self { joined, ends })
+    }
+
+    /// Adds a text, which may come in parts.
+    pub fn push(&mut self, parts: &[&str]) {
+        if !self.is_empty() {
+            self.joined.push(',');
+        }
+        for part in parts {
+            self.joined.push_str(part);
+        }
+        self.ends.push(self.joined.len());
     }
 
     /// Returns how many there are.
@@ -71,11 +73,7 @@ impl<'t> FromIterator<&'t str> for JsonTexts {
     fn from_iter<I: IntoIterator<Item = &'t str>>(texts: I) -> Self {
         let mut all = Self::default();
         for text in texts {
-            if !all.is_empty() {
-                all.joined.push(',');
-            }
-            all.joined.push_str(text);
-            all.ends.push(all.joined.len());
+            all.push(&[text]);
         }
         all
     }
@@ -93,13 +91,16 @@ mod tests {
 
     #[test]
     fn each_text_is_found_in_what_is_joined() {
-        let texts = JsonTexts::from_joined(r#"{"a":","},1,"ö""#.to_owned(), [9, 1, 4]).unwrap();
+        let mut texts = JsonTexts::with_capacity(4);
+        for parts in [[r#"{"a""#, r#":","}"#], ["1", ""], ["", "\"ö\""]] {
+            texts.push(&parts);
+        }
         let each: Vec<&str> = texts.iter().collect();
         assert_eq!(each, [r#"{"a":","}"#, "1", "\"ö\""]);
         assert_eq!(texts, each.iter().copied().collect());
         assert_eq!((texts.get(3), texts.len()), (None, 3));
         assert_eq!(texts.into_joined(), r#"{"a":","},1,"ö""#);
-        let none = JsonTexts::from_joined(String::new(), []).unwrap();
+        let none = JsonTexts::default();
         assert!(none.is_empty() && none.iter().next().is_none());
     }
 
@@ -113,21 +114,5 @@ mod tests {
         assert_eq!(texts.clone().into_joined(), "1,22");
         texts.truncate(0);
         assert_eq!(texts, JsonTexts::default());
-    }
-
-    #[track_caller]
-    fn refused(joined: &str, lengths: &[usize]) {
-        let texts = JsonTexts::from_joined(joined.to_owned(), lengths.iter().copied());
-        assert_eq!(texts, None, "{joined:?}, {lengths:?}");
-    }
-
-    #[test]
-    fn lengths_that_do_not_fit_are_refused() {
-        refused("1,22", &[1, 1]);
-        refused("1,22", &[2, 1]);
-        refused("1,22", &[1, 2, 0]);
-        refused("1,22", &[]);
-        refused("", &[1]);
-        refused("1", &[usize::MAX, 1]);
     }
 }

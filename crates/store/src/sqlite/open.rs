@@ -11,6 +11,7 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use super::callers::Callers;
+use super::direct::Direct;
 use super::mark::Mark;
 use super::write::Writes;
 use super::{Inner, SqliteOptions, SqliteStore, migrate};
@@ -48,6 +49,7 @@ pub(super) async fn open(options: SqliteOptions) -> Result<SqliteStore, OpenErro
         .connect_with(reading(&file))
         .await
         .map_err(refused)?;
+    let direct = Arc::new(Direct::new(&file, options.readers.max(1)));
     Ok(SqliteStore {
         inner: Arc::new(Inner {
             file,
@@ -56,6 +58,7 @@ pub(super) async fn open(options: SqliteOptions) -> Result<SqliteStore, OpenErro
             writes: Writes::default(),
             callers: Callers::default(),
             readers,
+            direct,
             mark,
             lock,
         }),

@@ -8,9 +8,8 @@ use wrenchtime_service::storage::{ListOrder, ListPage, ListQuery, Range, RecordF
 use crate::codec;
 use crate::error::Fault;
 use crate::postgres::PostgresStore;
-use crate::postgres::records::RECORD_COLUMNS;
 use crate::postgres::text::Text;
-use crate::shown::{Rows, list_page, texts};
+use crate::shown::{Rows, list_page};
 
 /// What a reader sees of a connection in one snapshot.
 pub(super) struct Head {
@@ -38,51 +37,54 @@ pub(super) async fn head(tx: &mut PgConnection, id: ConnectionId) -> Result<Head
 
 pub(super) async fn list(store: &PostgresStore, query: &ListQuery) -> Result<ListPage, Fault> {
     let mut sql = select(query);
-    // One statement is one snapshot, and one round trip.
-    let row = sql.build().fetch_optional(&store.inner.readers).await?;
-    let row = row.ok_or(Fault::NoConnection(query.connection))?;
-    let head = codec::timestamp(row.try_get(0)?)?;
-    let done: Vec<Text<'static>> = row.try_get(1)?;
+    // One statement is one snapshot, and one round trip. Each row tells of the connection, also one without a record.
+    let mut found = sql.build().fetch_all(&store.inner.readers).await?;
+    let first = found.first().ok_or(Fault::NoConnection(query.connection))?;
+    let head = codec::timestamp(first.try_get(0)?)?;
+    let done: Vec<Text<'static>> = first.try_get(1)?;
     let mut streams = query.complete_when.iter();
     let complete = streams.all(|stream| done.iter().any(|name| name.0 == stream.as_str()));
-    let raw = query
-        .include_raw
-        .then(|| texts(row.try_get(5)?, numbers(&row, 6)?));
-    let rows = Rows {
-        places: numbers(&row, 2)?,
-        records: texts(row.try_get(3)?, numbers(&row, 4)?)?,
-        raw: raw.transpose()?,
-    };
-    list_page(query, rows, (head, complete))
+    if first.try_get::<Option<i64>, _>(2)?.is_none() {
+        found.clear();
+    }
+    list_page(query, rows(query, &found)?, (head, complete))
 }
 
-/// Reads numbers; none where there is no row.
-fn numbers(row: &PgRow, column: usize) -> Result<Vec<i64>, Fault> {
-    let numbers: Option<Vec<i64>> = row.try_get(column)?;
-    Ok(numbers.unwrap_or_default())
+fn rows(query: &ListQuery, found: &[PgRow]) -> Result<Rows, Fault> {
+    let mut order: Vec<(i64, &PgRow)> = Vec::new();
+    for row in found {
+        order.push((row.try_get(2)?, row));
+    }
+    // They are in order, but no database promises it of a query around a query.
+    order.sort_by_key(|(place, _)| *place);
+    let mut rows = Rows::new(query);
+    for (place, row) in order {
+        let record = [row.try_get(3)?, row.try_get(4)?];
+        let raw = query.include_raw.then(|| row.try_get(5)).transpose()?;
+        rows.push(place, record, raw);
+    }
+    Ok(rows)
 }
 
-/// Asks for the event clock, the streams that were complete, and a page: places, texts of records and how many bytes each
-/// has, and the same of source documents. Few and large values are what makes it fast.
+/// Asks for the event clock, the streams that were complete, and the rows of a page: the place of each, the two parts of its
+/// text, and its source document if it is wanted.
 fn select(query: &ListQuery) -> QueryBuilder<Postgres> {
     let place = match query.order {
         ListOrder::Creation(_) => "r.created_at",
         ListOrder::Sequence(_) => "r.sequence",
     };
-    let (raws, raw, join) = if query.include_raw {
+    let (raw, join) = if query.include_raw {
         (
-            ", string_agg(p.raw, ','), array_agg(octet_length(p.raw)::bigint)",
-            ", d.body AS raw",
+            ", d.body",
             "JOIN documents d ON d.connection = r.connection AND d.row = r.document ",
         )
     } else {
-        ("", "", "")
+        ("", "")
     };
     let mut sql = QueryBuilder::new(format!(
         "SELECT c.last_time, ARRAY(SELECT s.stream FROM stream_states s WHERE s.connection = c.row \
-         AND s.completed_at IS NOT NULL), page.* FROM connections c, (SELECT array_agg(p.place), \
-         string_agg(p.record, ','), array_agg(octet_length(p.record)::bigint){raws} FROM (SELECT {place} AS place, \
-         {RECORD_COLUMNS} AS record{raw} FROM records r {join}WHERE r.connection = "
+         AND s.completed_at IS NOT NULL), page.* FROM connections c LEFT JOIN (SELECT {place} AS place, r.envelope, \
+         r.content{raw} FROM records r {join}WHERE r.connection = "
     ));
     push_lane(&mut sql, query.connection);
     sql.push(" AND r.resource = ")
@@ -108,7 +110,7 @@ fn select(query: &ListQuery) -> QueryBuilder<Postgres> {
         }
     }
     sql.push(" LIMIT ").push_bind(i64::from(query.limit) + 1);
-    sql.push(") p) page WHERE c.id = ");
+    sql.push(") page ON TRUE WHERE c.id = ");
     sql.push_bind(*query.connection.as_uuid());
     sql
 }

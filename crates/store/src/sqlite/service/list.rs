@@ -1,15 +1,16 @@
 //! Lists of records.
 
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use sqlx::{Encode, QueryBuilder, Row, Sqlite, Type};
+use rusqlite::types::Value;
+use rusqlite::{Connection, params_from_iter};
+use sqlx::sqlite::SqliteConnection;
+use uuid::Uuid;
 use wrenchtime_model::{ConnectionId, Timestamp};
 use wrenchtime_service::storage::{ListOrder, ListPage, ListQuery, Range, RecordFilter};
 
 use crate::codec;
 use crate::error::Fault;
-use crate::shown::{Rows, list_page, texts};
+use crate::shown::{Rows, list_page};
 use crate::sqlite::SqliteStore;
-use crate::sqlite::records::RECORD_COLUMNS;
 
 /// What a reader sees of a connection in one snapshot.
 pub(super) struct Head {
@@ -36,63 +37,88 @@ pub(super) async fn head(tx: &mut SqliteConnection, id: ConnectionId) -> Result<
 }
 
 pub(super) async fn list(store: &SqliteStore, query: &ListQuery) -> Result<ListPage, Fault> {
-    let mut sql = select(query);
-    // One statement is one snapshot, and one way to the reading thread and back.
-    let row = sql.build().fetch_optional(&store.inner.readers).await?;
-    let row = row.ok_or(Fault::NoConnection(query.connection))?;
-    let head = codec::timestamp(row.try_get(0)?)?;
-    let done: Option<&str> = row.try_get(1)?;
-    let done: Vec<&str> = done.into_iter().flat_map(str::lines).collect();
-    let mut streams = query.complete_when.iter();
-    let complete = streams.all(|stream| done.contains(&stream.as_str()));
-    let raw = query
-        .include_raw
-        .then(|| texts(row.try_get(5)?, numbers(&row, 6)?));
-    let rows = Rows {
-        places: numbers(&row, 2)?,
-        records: texts(row.try_get(3)?, numbers(&row, 4)?)?,
-        raw: raw.transpose()?,
-    };
+    let query = query.clone();
+    let read = store.inner.direct.read(move |file| page(file, &query));
+    read.await
+}
+
+fn page(file: &Connection, query: &ListQuery) -> Result<ListPage, Fault> {
+    let mut lanes =
+        file.prepare_cached("SELECT row, last_time FROM connections WHERE id = ? LIMIT 1")?;
+    // As long as it stands there, all is read of one snapshot.
+    let mut lanes = lanes.query([blob(query.connection.as_uuid())])?;
+    let lane = lanes.next()?.ok_or(Fault::NoConnection(query.connection))?;
+    let (lane, head) = (lane.get(0)?, codec::timestamp(lane.get(1)?)?);
+    let complete = is_complete(file, lane, query)?;
+    let mut rows = Rows::new(query);
+    let sql = select(lane, query);
+    let mut statement = file.prepare_cached(&sql.text)?;
+    let mut found = statement.query(params_from_iter(sql.values))?;
+    while let Some(row) = found.next()? {
+        let text = |column| Ok::<_, Fault>(row.get_ref(column)?.as_str()?);
+        let record = [text(1)?, text(2)?];
+        let raw = query.include_raw.then(|| text(3)).transpose()?;
+        rows.push(row.get(0)?, record, raw);
+    }
     list_page(query, rows, (head, complete))
 }
 
-/// Reads numbers with commas between them.
-fn numbers(row: &SqliteRow, column: usize) -> Result<Vec<i64>, Fault> {
-    let text: Option<&str> = row.try_get(column)?;
-    let numbers = text.into_iter().flat_map(|text| text.split(','));
-    numbers
-        .map(|number| {
-            let number = number.parse();
-            number.map_err(|_| Fault::Corrupt("a list of numbers has another text".to_owned()))
-        })
-        .collect()
+/// Tells whether each of the streams that matter was read to its end once.
+fn is_complete(file: &Connection, lane: i64, query: &ListQuery) -> Result<bool, Fault> {
+    let mut statement = file.prepare_cached(
+        "SELECT count(*) FROM stream_states WHERE connection = ? AND stream = ? AND completed_at IS NOT NULL",
+    )?;
+    for stream in &query.complete_when {
+        let count: i64 = statement.query_row((lane, stream.as_str()), |row| row.get(0))?;
+        if count == 0 {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
-/// Asks for the event clock, the streams that were complete, a line each, and a page: places, texts of records and how
-/// many bytes each has, and the same of source documents. Few and large values are what makes it fast.
-fn select(query: &ListQuery) -> QueryBuilder<Sqlite> {
+/// A statement, and what is put in for its question marks.
+#[derive(Default)]
+struct Sql {
+    text: String,
+    values: Vec<Value>,
+}
+
+impl Sql {
+    fn push(&mut self, text: &str) -> &mut Self {
+        self.text.push_str(text);
+        self
+    }
+
+    fn push_bind(&mut self, value: impl Into<Value>) -> &mut Self {
+        self.text.push('?');
+        self.values.push(value.into());
+        self
+    }
+}
+
+fn blob(id: &Uuid) -> Value {
+    Value::Blob(id.as_bytes().to_vec())
+}
+
+/// Asks for the places of a page's rows, the two parts of their texts, and their source documents if they are wanted.
+fn select(lane: i64, query: &ListQuery) -> Sql {
     let place = match query.order {
         ListOrder::Creation(_) => "r.created_at",
         ListOrder::Sequence(_) => "r.sequence",
     };
-    let (raws, raw, join) = if query.include_raw {
-        (
-            ", group_concat(p.raw), group_concat(octet_length(p.raw))",
-            ", d.body AS raw",
-            "JOIN documents d ON d.row = r.document ",
-        )
+    let (raw, join) = if query.include_raw {
+        (", d.body", "JOIN documents d ON d.row = r.document ")
     } else {
-        ("", "", "")
+        ("", "")
     };
-    let mut sql = QueryBuilder::new(format!(
-        "SELECT c.last_time, (SELECT group_concat(s.stream, char(10)) FROM stream_states s WHERE s.connection = c.row \
-         AND s.completed_at IS NOT NULL), page.* FROM connections c, (SELECT group_concat(p.place), \
-         group_concat(p.record), group_concat(octet_length(p.record)){raws} FROM (SELECT {place} AS place, \
-         {RECORD_COLUMNS} AS record{raw} FROM records r {join}WHERE r.connection = "
+    let mut sql = Sql::default();
+    sql.push(&format!(
+        "SELECT {place}, r.envelope, r.content{raw} FROM records r {join}WHERE r.connection = "
     ));
-    push_lane(&mut sql, query.connection);
+    sql.push_bind(lane);
     sql.push(" AND r.resource = ")
-        .push_bind(query.resource.name());
+        .push_bind(query.resource.name().to_owned());
     if !query.include_deleted {
         sql.push(" AND r.deleted = 0");
     }
@@ -101,31 +127,22 @@ fn select(query: &ListQuery) -> QueryBuilder<Sqlite> {
     match query.order {
         ListOrder::Creation(after) => {
             if let Some(after) = after {
-                sql.push(format_args!(" AND {plain}r.created_at > "));
+                sql.push(&format!(" AND {plain}r.created_at > "));
                 sql.push_bind(after.as_micros());
             }
-            sql.push(format_args!(" ORDER BY {plain}r.created_at"));
+            sql.push(&format!(" ORDER BY {plain}r.created_at"));
         }
         ListOrder::Sequence(after) => {
             if let Some(after) = after {
-                push_behind(&mut sql, query, codec::signed(after));
+                push_behind(&mut sql, query, (lane, codec::signed(after)));
             }
             // The same order as by sequence, and the one that has an index.
-            sql.push(format_args!(" ORDER BY {plain}r.modified_at"));
+            sql.push(&format!(" ORDER BY {plain}r.modified_at"));
         }
     }
     sql.push(" LIMIT 0 + ")
         .push_bind(i64::from(query.limit) + 1);
-    sql.push(") p) page WHERE c.id = ");
-    sql.push_bind(*query.connection.as_uuid());
     sql
-}
-
-/// Adds the row number of a connection, found once for the whole statement.
-fn push_lane(sql: &mut QueryBuilder<Sqlite>, connection: ConnectionId) {
-    sql.push("(SELECT row FROM connections WHERE id = ");
-    sql.push_bind(*connection.as_uuid());
-    sql.push(")");
 }
 
 /// Returns what stands before the columns that lists are ordered by. A key of the source has a handful of records: a plus
@@ -140,16 +157,16 @@ fn plain_order(query: &ListQuery) -> &'static str {
 
 /// Adds that a record changed behind this sequence. The event's instant lets the index begin there; where the event
 /// is not kept any more, the sequence alone decides.
-fn push_behind(sql: &mut QueryBuilder<Sqlite>, query: &ListQuery, after: i64) {
+fn push_behind(sql: &mut Sql, query: &ListQuery, (lane, after): (i64, i64)) {
     sql.push(" AND r.sequence > ").push_bind(after);
     sql.push(" AND ").push(plain_order(query));
-    sql.push("r.modified_at > coalesce((SELECT e.time FROM events e WHERE e.connection = ");
-    push_lane(sql, query.connection);
+    sql.push("r.modified_at > coalesce((SELECT e.time FROM events e WHERE e.connection = ")
+        .push_bind(lane);
     sql.push(" AND e.sequence = ").push_bind(after);
     sql.push("), -9223372036854775808)");
 }
 
-fn push_filter(sql: &mut QueryBuilder<Sqlite>, query: &ListQuery) {
+fn push_filter(sql: &mut Sql, query: &ListQuery) {
     let filter: &RecordFilter = &query.filter;
     // A plus keeps SQLite from sorting all open orders where a few recent changes are asked for.
     let plain = match query.order {
@@ -157,7 +174,6 @@ fn push_filter(sql: &mut QueryBuilder<Sqlite>, query: &ListQuery) {
         ListOrder::Sequence(_) => "+",
     };
     let instants = [
-        ("r.modified_at", filter.modified),
         ("r.created_at", filter.created),
         ("r.remote_modified_at", filter.remote_modified),
         ("r.remote_created_at", filter.remote_created),
@@ -165,12 +181,9 @@ fn push_filter(sql: &mut QueryBuilder<Sqlite>, query: &ListQuery) {
         ("r.completed_at", filter.completed),
     ];
     for (column, range) in instants {
-        let plain = match column {
-            "r.modified_at" => plain_order(query),
-            _ => plain,
-        };
         push_range(sql, (plain, column), range, |instant| instant.as_micros());
     }
+    push_modified(sql, query);
     let days = [
         ("r.order_date", filter.order_date),
         ("r.delivery_date", filter.delivery_date),
@@ -180,29 +193,49 @@ fn push_filter(sql: &mut QueryBuilder<Sqlite>, query: &ListQuery) {
     }
     if !filter.status.is_empty() {
         sql.push(" AND ").push(plain).push("r.status IN (");
-        let mut list = sql.separated(", ");
-        for status in &filter.status {
-            list.push_bind(status.as_str());
+        for (number, status) in filter.status.iter().enumerate() {
+            sql.push(if number == 0 { "" } else { ", " })
+                .push_bind(status.clone());
         }
         sql.push(")");
     }
     if let Some(asset) = filter.asset_id {
         sql.push(" AND ").push(plain).push("r.asset_id = ");
-        sql.push_bind(*asset.as_uuid());
+        sql.push_bind(blob(asset.as_uuid()));
     }
     if let Some(remote_id) = &filter.remote_id {
-        sql.push(" AND r.remote_id = ")
-            .push_bind(remote_id.as_str());
+        sql.push(" AND r.remote_id = ").push_bind(remote_id.clone());
     }
 }
 
+/// Adds that a record changed within a range.
+fn push_modified(sql: &mut Sql, query: &ListQuery) {
+    let range = query.filter.modified;
+    let plain = match query.order {
+        ListOrder::Sequence(_) => plain_order(query),
+        // Nothing is sorted then. What was made later was not changed before.
+        ListOrder::Creation(_) => {
+            let created = Range {
+                from: None,
+                before: range.before,
+            };
+            let column = (plain_order(query), "r.created_at");
+            push_range(sql, column, created, |instant| instant.as_micros());
+            "+"
+        }
+    };
+    push_range(sql, (plain, "r.modified_at"), range, |instant| {
+        instant.as_micros()
+    });
+}
+
 fn push_range<T, V>(
-    sql: &mut QueryBuilder<Sqlite>,
+    sql: &mut Sql,
     (plain, column): (&str, &str),
     range: Range<T>,
     value: impl Fn(T) -> V,
 ) where
-    V: for<'v> Encode<'v, Sqlite> + Type<Sqlite>,
+    Value: From<V>,
 {
     if let Some(from) = range.from {
         sql.push(" AND ").push(plain).push(column).push(" >= ");
@@ -216,7 +249,6 @@ fn push_range<T, V>(
 
 #[cfg(test)]
 mod tests {
-    use sqlx::{Connection, Execute};
     use wrenchtime_model::{RecordId, Resource};
 
     use super::*;
@@ -238,21 +270,17 @@ mod tests {
     }
 
     /// Returns how a list finds its records, and whether it sorts them.
-    async fn plan(query: &ListQuery) -> (String, bool) {
-        let mut database = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+    fn plan(query: &ListQuery) -> (String, bool) {
+        let database = Connection::open_in_memory().unwrap();
         for migration in MIGRATIONS {
-            sqlx::raw_sql(*migration)
-                .execute(&mut database)
-                .await
-                .unwrap();
+            database.execute_batch(migration).unwrap();
         }
-        let mut sql = select(query);
-        let explained = format!("EXPLAIN QUERY PLAN {}", sql.build().sql().as_str());
-        let steps: Vec<(i64, i64, i64, String)> = sqlx::query_as(sqlx::AssertSqlSafe(explained))
-            .fetch_all(&mut database)
-            .await
-            .unwrap();
-        let mut steps = steps.into_iter().map(|(.., step)| step);
+        let sql = select(1, query);
+        let explained = format!("EXPLAIN QUERY PLAN {}", sql.text);
+        let mut explained = database.prepare(&explained).unwrap();
+        let steps = explained.query_map(params_from_iter(sql.values), |row| row.get(3));
+        let steps: Vec<String> = steps.unwrap().map(Result::unwrap).collect();
+        let mut steps = steps.into_iter();
         let sorts = steps.clone().any(|step| step.contains("TEMP B-TREE"));
         let step =
             steps.find_map(|step| Some(step.strip_prefix("SEARCH r USING INDEX ")?.to_owned()));
@@ -260,8 +288,8 @@ mod tests {
         (step.split(' ').next().unwrap().to_owned(), sorts)
     }
 
-    #[tokio::test]
-    async fn lists_read_no_more_than_they_show() {
+    #[test]
+    fn lists_read_no_more_than_they_show() {
         let time = Timestamp::from_micros(7).unwrap();
         let by_creation = |place: Option<Timestamp>| ListOrder::Creation(place);
         let asset = RecordId::from_uuid(uuid::Uuid::nil());
@@ -284,6 +312,12 @@ mod tests {
                 "records_by_asset",
             ),
             (
+                query(by_creation(None), |filter| {
+                    filter.modified.before = Some(time)
+                }),
+                "records_by_creation",
+            ),
+            (
                 query(ListOrder::Sequence(Some(7)), |_| {}),
                 "records_by_change",
             ),
@@ -302,12 +336,12 @@ mod tests {
             ),
         ];
         for (query, index) in cases {
-            assert_eq!(plan(&query).await, (index.to_owned(), false), "{query:?}");
+            assert_eq!(plan(&query), (index.to_owned(), false), "{query:?}");
         }
     }
 
-    #[tokio::test]
-    async fn a_key_of_the_source_finds_its_records_without_a_walk_through_the_others() {
+    #[test]
+    fn a_key_of_the_source_finds_its_records_without_a_walk_through_the_others() {
         for order in [ListOrder::Creation(None), ListOrder::Sequence(Some(7))] {
             let query = query(order, |filter| {
                 filter.remote_id = Some("7".to_owned());
@@ -315,7 +349,7 @@ mod tests {
                 filter.created.from = Timestamp::from_micros(7);
             });
             let expected = ("records_by_remote_id".to_owned(), true);
-            assert_eq!(plan(&query).await, expected, "{query:?}");
+            assert_eq!(plan(&query), expected, "{query:?}");
         }
     }
 }

@@ -1,0 +1,96 @@
+//! Reads that take a row's text where SQLite has it.
+
+use std::panic::resume_unwind;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
+
+use crate::error::Fault;
+
+/// Read-only connections beside the driver's, for what is read all the time and is large.
+///
+/// The driver has a thread for each connection, copies each value twice on its way out, and wakes three tasks for one
+/// answer. For a page of a list that is more than the reading itself.
+#[derive(Debug)]
+pub(super) struct Direct {
+    file: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+    /// One for each connection that may be open.
+    places: Arc<Semaphore>,
+    most: u32,
+}
+
+impl Direct {
+    /// Opens none yet; the first reads do.
+    pub(super) fn new(file: &Path, most: u32) -> Self {
+        Self {
+            file: file.to_owned(),
+            idle: Mutex::default(),
+            places: Arc::new(Semaphore::new(most as usize)),
+            most,
+        }
+    }
+
+    /// Reads, on a thread where nobody else is held up.
+    pub(super) async fn read<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Fault> {
+        let places = Arc::clone(&self.places);
+        let place = places.acquire_owned().await.map_err(|_| closed())?;
+        let direct = Arc::clone(self);
+        let reading = spawn_blocking(move || {
+            let result = direct.read_here(work);
+            drop(place);
+            result
+        });
+        match reading.await {
+            Ok(result) => result,
+            Err(ended) => match ended.try_into_panic() {
+                Ok(panic) => resume_unwind(panic),
+                Err(_) => Err(closed()),
+            },
+        }
+    }
+
+    fn read_here<T>(&self, work: impl FnOnce(&Connection) -> Result<T, Fault>) -> Result<T, Fault> {
+        let idle = self.idle().pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => open(&self.file)?,
+        };
+        let result = work(&connection);
+        self.idle().push(connection);
+        result
+    }
+
+    /// Waits for what is being read, and closes all.
+    pub(super) async fn close(&self) {
+        // Fails only when it is closed already.
+        let all = self.places.acquire_many(self.most).await;
+        self.places.close();
+        drop(all);
+        self.idle().clear();
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn closed() -> Fault {
+    Fault::Sql(sqlx::Error::PoolClosed)
+}
+
+fn open(file: &Path) -> Result<Connection, Fault> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(file, flags)?;
+    connection.busy_timeout(Duration::from_secs(30))?;
+    connection.pragma_update(None, "cache_size", -4096)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    Ok(connection)
+}
