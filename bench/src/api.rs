@@ -3,6 +3,7 @@
 mod fill;
 mod size;
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,8 @@ use crate::source::Source;
 const PAGES: usize = 50;
 /// Requests of a pair, to each side.
 const REQUESTS: usize = 100;
+/// Clients that ask at once, when it is measured how much a machine can answer.
+const CLIENTS: usize = 4;
 /// Records of a page.
 const RECORDS: usize = 100;
 
@@ -81,7 +84,9 @@ async fn measure(
             url: format!("{}/v1/work-orders", service.url()),
             connected: &connected,
         };
-        let measured = at_size(options, &reader, (store, rows)).await;
+        let file = place.directory().join("wrenchtime.db");
+        let file = (store == Store::Sqlite).then_some(file.as_path());
+        let measured = at_size(options, &reader, (store, rows, file)).await;
         let page = service.end_with(measured).await?;
         pages.push((rows, page));
     }
@@ -93,35 +98,40 @@ async fn measure(
 async fn at_size(
     options: &Options,
     reader: &Reader<'_>,
-    (store, rows): (Store, u32),
+    (store, rows, file): (Store, u32, Option<&Path>),
 ) -> Result<f64> {
     let targets = reader.pages().await?;
     let bytes = reader.read(&targets[0]).await?.len();
-    let constant = Constant::start(bytes).await?;
-    let mut pairs = Vec::new();
-    // The first pair warms both up.
-    for number in 0..=options.pairs {
-        let ours = reader.time(&targets).await?;
-        let theirs = reader.time(std::slice::from_ref(&constant.url)).await?;
-        if number > 0 {
-            pairs.push((ours, theirs));
-        }
-    }
+    let constant = Constant::start(bytes, file).await?;
+    let pages = file.map_or(0, |_| targets.len());
+    let bare: Vec<String> = (0..pages)
+        .map(|page| format!("{}{page}", constant.url))
+        .collect();
+    let sides = Sides {
+        ours: &targets,
+        constant: std::slice::from_ref(&constant.url),
+        bare: &bare,
+    };
     let name = store.name();
+    for clients in [1, CLIENTS] {
+        let mut rounds = Vec::new();
+        // The first round warms all up.
+        for number in 0..=options.pairs {
+            let round = sides.time(reader, clients).await?;
+            if number > 0 {
+                rounds.push(round);
+            }
+        }
+        print_lists((name, rows, clients), &rounds);
+    }
     println!(
-        "{name} list at {rows} rows: {:.3} ms for {RECORDS} records of {:.1} kB in all; the constant body {:.3} ms",
-        median(pairs.iter().map(|(ours, _)| *ours)),
-        float(bytes) / 1e3,
-        median(pairs.iter().map(|(_, theirs)| *theirs)),
-    );
-    println!(
-        "{name} list ratio: {:.2} (at {rows} rows)",
-        median(pairs.iter().map(|(ours, theirs)| theirs / ours))
+        "{name} list: {RECORDS} records of {:.1} kB in all",
+        float(bytes) / 1e3
     );
     let targets = reader.changes().await?;
     let mut times = Vec::new();
     for number in 0..=options.pairs {
-        let time = reader.time(&targets).await?;
+        let time = reader.time(&targets, 1).await?;
         if number > 0 {
             times.push(time);
         }
@@ -129,6 +139,62 @@ async fn at_size(
     let page = median(times.into_iter());
     println!("{name} modified_after page at {rows} rows: {page:.3} ms");
     Ok(page)
+}
+
+/// What is asked for: the service's lists, a constant body of as many bytes, and the same records without an API.
+struct Sides<'s> {
+    ours: &'s [String],
+    constant: &'s [String],
+    bare: &'s [String],
+}
+
+/// Milliseconds that each side takes for one request.
+struct Round {
+    ours: f64,
+    constant: f64,
+    bare: Option<f64>,
+}
+
+impl Sides<'_> {
+    async fn time(&self, reader: &Reader<'_>, clients: usize) -> Result<Round> {
+        let ours = reader.time(self.ours, clients).await?;
+        let constant = reader.time(self.constant, clients).await?;
+        let bare = if self.bare.is_empty() {
+            None
+        } else {
+            Some(reader.time(self.bare, clients).await?)
+        };
+        Ok(Round {
+            ours,
+            constant,
+            bare,
+        })
+    }
+}
+
+fn print_lists((name, rows, clients): (&str, u32, usize), rounds: &[Round]) {
+    let middle = |value: &dyn Fn(&Round) -> f64| median(rounds.iter().map(value));
+    let at = format!("at {rows} rows, {clients} at once");
+    println!(
+        "{name} list {at}: {:.3} ms each; the constant body {:.3} ms",
+        middle(&|round| round.ours),
+        middle(&|round| round.constant),
+    );
+    println!(
+        "{name} list ratio: {:.2} ({at})",
+        middle(&|round| round.constant / round.ours)
+    );
+    let bare: Vec<(f64, &Round)> = rounds
+        .iter()
+        .filter_map(|round| Some((round.bare?, round)))
+        .collect();
+    if !bare.is_empty() {
+        println!(
+            "{name} bare list ratio: {:.2} ({at}): the same records by one statement without an API; ours to it {:.2}",
+            median(bare.iter().map(|(bare, round)| round.constant / bare)),
+            median(bare.iter().map(|(bare, round)| bare / round.ours)),
+        );
+    }
 }
 
 fn print_growth(store: Store, pages: &[(u32, f64)]) {
@@ -197,13 +263,19 @@ impl Reader<'_> {
         Ok(urls)
     }
 
-    /// Asks for these by turns, and returns milliseconds for each.
-    async fn time(&self, urls: &[String]) -> Result<f64> {
+    /// Has so many clients ask for these by turns, and returns milliseconds for each request.
+    async fn time(&self, urls: &[String], clients: usize) -> Result<f64> {
         let begun = Instant::now();
-        for url in urls.iter().cycle().take(REQUESTS) {
-            self.read(url).await?;
-        }
-        Ok(begun.elapsed().as_secs_f64() * 1e3 / float(REQUESTS))
+        let asked = (0..clients).map(|client| async move {
+            let urls = urls.iter().cycle().skip(client).step_by(clients);
+            for url in urls.take(REQUESTS / clients) {
+                self.read(url).await?;
+            }
+            Ok::<_, anyhow::Error>(())
+        });
+        futures_util::future::try_join_all(asked).await?;
+        let requests = REQUESTS / clients * clients;
+        Ok(begun.elapsed().as_secs_f64() * 1e3 / float(requests))
     }
 }
 
