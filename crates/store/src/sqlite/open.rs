@@ -138,7 +138,7 @@ fn writing(file: &Path, has_vacuum_mode: bool) -> SqliteConnectOptions {
 fn reading(file: &Path) -> SqliteConnectOptions {
     shared(file)
         .read_only(true)
-        .pragma("cache_size", "-4096")
+        .pragma("cache_size", "-2048")
         // A whole page of a list: the reading thread need not stop for whoever takes its rows.
         .row_buffer_size(ROWS_OF_PAGE)
 }
