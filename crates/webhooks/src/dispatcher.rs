@@ -24,6 +24,7 @@ use crate::plan::{Answer, Standing, decide};
 use crate::signature::SigningKey;
 use crate::storage::{
     Attempt, AttemptOutcome, DeliveryId, DeliveryStore, DueDelivery, EventSource, FanOut,
+    PendingLog,
 };
 use crate::{Endpoint, EndpointSecrets, StoreError};
 
@@ -224,11 +225,36 @@ impl Dispatcher {
     }
 
     async fn fan_out(&self) -> Result<usize, StoreError> {
+        let pending = self.parts.events.pending(STRETCH).await?;
+        if pending.is_empty() {
+            return Ok(0);
+        }
+        // Asked behind the logs: who is added later gets events behind those that are here.
+        let endpoints = self.parts.deliveries.endpoints().await?;
         let mut made = 0;
-        for (connection, position) in self.parts.events.pending(STRETCH).await? {
-            made += self.fan_out_stretch(connection, position).await?;
+        for log in pending {
+            if endpoints
+                .iter()
+                .any(|endpoint| endpoint.hears(log.connection))
+            {
+                made += self.fan_out_stretch(log.connection, log.from).await?;
+            } else {
+                self.pass_over(log).await?;
+            }
         }
         Ok(made)
+    }
+
+    /// Passes over events that nobody hears, without reading them.
+    async fn pass_over(&self, log: PendingLog) -> Result<(), StoreError> {
+        let fan_out = FanOut {
+            connection: log.connection,
+            from: log.from,
+            to: log.to,
+            messages: Vec::new(),
+        };
+        self.parts.deliveries.fan_out(fan_out).await?;
+        Ok(())
     }
 
     async fn fan_out_stretch(

@@ -54,14 +54,18 @@ impl Endpoint {
         }
     }
 
-    /// Tells whether the endpoint gets events of this type from this connection.
-    pub fn wants(&self, connection: ConnectionId, event: EventType, initial: bool) -> bool {
+    /// Tells whether the endpoint gets events from this connection.
+    pub fn hears(&self, connection: ConnectionId) -> bool {
         let in_scope = match self.scope {
             EndpointScope::All => true,
             EndpointScope::Connection(only) => only == connection,
         };
-        self.disabled.is_none()
-            && in_scope
+        self.disabled.is_none() && in_scope
+    }
+
+    /// Tells whether the endpoint gets events of this type from this connection.
+    pub fn wants(&self, connection: ConnectionId, event: EventType, initial: bool) -> bool {
+        self.hears(connection)
             && (!initial || self.include_initial)
             && (self.events.is_empty() || self.events.contains(&event))
     }

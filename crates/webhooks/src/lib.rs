@@ -13,5 +13,5 @@ pub use endpoint::{Endpoint, EndpointScope, EndpointSecrets, NewEndpoint};
 pub use signature::{BadSecret, Received, Refused, SigningKey, TOLERANCE};
 pub use storage::{
     Attempt, AttemptOutcome, Backlog, Delivery, DeliveryFilter, DeliveryId, DeliveryState,
-    DeliveryStore, DueDelivery, EventSource, FanOut, Message, PendingEvent, StoreError,
+    DeliveryStore, DueDelivery, EventSource, FanOut, Message, PendingEvent, PendingLog, StoreError,
 };

@@ -16,8 +16,8 @@ use crate::Endpoint;
 /// The event logs, and how far each has been fanned out.
 #[async_trait]
 pub trait EventSource: fmt::Debug + Send + Sync + 'static {
-    /// Returns connections whose log is longer than what was fanned out, with that position.
-    async fn pending(&self, limit: u32) -> Result<Vec<(ConnectionId, u64)>, StoreError>;
+    /// Returns logs that are longer than what was fanned out.
+    async fn pending(&self, limit: u32) -> Result<Vec<PendingLog>, StoreError>;
 
     /// Returns a connection's events behind a sequence, in order, record events with the record as it is now.
     ///
@@ -29,6 +29,17 @@ pub trait EventSource: fmt::Debug + Send + Sync + 'static {
         after: u64,
         limit: u32,
     ) -> Result<Vec<PendingEvent>, StoreError>;
+}
+
+/// A connection's event log that is longer than what was fanned out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PendingLog {
+    /// The connection.
+    pub connection: ConnectionId,
+    /// Up to which event it was fanned out; 0 for none.
+    pub from: u64,
+    /// Its last event.
+    pub to: u64,
 }
 
 /// Endpoints, messages and attempts.

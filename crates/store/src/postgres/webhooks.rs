@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use wrenchtime_model::{ConnectionId, EndpointId};
 use wrenchtime_webhooks::{
     Attempt, Backlog, Delivery, DeliveryFilter, DeliveryId, DeliveryStore, DueDelivery, Endpoint,
-    EventSource, FanOut, PendingEvent, StoreError,
+    EventSource, FanOut, PendingEvent, PendingLog, StoreError,
 };
 
 use super::PostgresStore;
@@ -17,7 +17,7 @@ use crate::error::Fault;
 
 #[async_trait]
 impl EventSource for PostgresStore {
-    async fn pending(&self, limit: u32) -> Result<Vec<(ConnectionId, u64)>, StoreError> {
+    async fn pending(&self, limit: u32) -> Result<Vec<PendingLog>, StoreError> {
         Ok(events::pending(self, limit).await?)
     }
 

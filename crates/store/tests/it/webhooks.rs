@@ -7,6 +7,7 @@ use wrenchtime_model::{Asset, ConnectionId, EndpointId, EventType, Record, Resou
 use wrenchtime_webhooks::{
     Attempt, AttemptOutcome, Backlog, Delivery, DeliveryFilter, DeliveryId, DeliveryState,
     DeliveryStore, DueDelivery, Endpoint, EndpointScope, EventSource, FanOut, Message, NewEndpoint,
+    PendingLog,
 };
 
 use crate::fixture::{DocumentWriteExt, Fixture, Lane, Parts, second};
@@ -121,7 +122,12 @@ pub(crate) async fn the_log_is_read_with_records_as_they_are_now<F: Fixture>() {
     let log = Log::new(&fixture, 0, 2).await;
     let lane = &log.lane;
     let pending = lane.store.pending(10).await.unwrap();
-    assert_eq!(pending, [(lane.id, 0)]);
+    let all = |from, to| PendingLog {
+        connection: lane.id,
+        from,
+        to,
+    };
+    assert_eq!(pending, [all(0, 2)]);
     let documents = vec![
         lane.document("0", "changed").seen_at(2),
         lane.document("1", "x").deleted().seen_at(2),
@@ -154,7 +160,12 @@ pub(crate) async fn a_stretch_is_fanned_out_once<F: Fixture>() {
     assert!(log.fan_out(0, 2).await);
     assert!(!log.fan_out(0, 2).await);
     assert_eq!(log.deliveries().await.len(), 4);
-    assert_eq!(log.store().pending(9).await.unwrap(), [(log.lane.id, 2)]);
+    let rest = PendingLog {
+        connection: log.lane.id,
+        from: 2,
+        to: 3,
+    };
+    assert_eq!(log.store().pending(9).await.unwrap(), [rest]);
     assert!(log.fan_out(2, 3).await);
     assert!(log.store().pending(9).await.unwrap().is_empty());
     let delivery = &log.deliveries().await[0];

@@ -6,7 +6,9 @@ use wiremock::matchers::{method, path};
 use wiremock::{Mock, ResponseTemplate};
 use wrenchtime_clock::Clock;
 use wrenchtime_egress::Policy;
-use wrenchtime_webhooks::{AttemptOutcome, DeliveryId, DeliveryStore, Received, Refused, Turn};
+use wrenchtime_webhooks::{
+    AttemptOutcome, DeliveryId, DeliveryStore, EventSource, Received, Refused, Turn,
+};
 
 use crate::support::{SEALED_ELSEWHERE, World};
 
@@ -63,6 +65,24 @@ async fn a_delivered_event_is_signed_over_its_exact_bytes() {
     assert_eq!(body["type"], "sync.completed");
     assert_eq!(body["data"]["outcome"], "complete");
     assert_eq!(world.dispatcher.turn().await.unwrap(), Turn::default());
+}
+
+#[tokio::test]
+async fn what_nobody_hears_is_passed_over_unread() {
+    let world = World::new(loopback()).await;
+    let endpoint = world.store.with(|state| state.endpoints.pop().unwrap());
+    world.log();
+    world.log();
+    assert_eq!(world.dispatcher.turn().await.unwrap(), Turn::default());
+    assert_eq!(world.store.with(|state| state.reads), 0);
+    assert!(world.store.pending(9).await.unwrap().is_empty());
+
+    // Who is there from now on hears of what comes.
+    world.store.add_endpoint(&endpoint).await.unwrap();
+    answer(&world, ResponseTemplate::new(204)).await;
+    world.log();
+    let turn = world.dispatcher.turn().await.unwrap();
+    assert_eq!((turn.messages, turn.delivered), (1, 1));
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use wrenchtime_model::{ConnectionId, EndpointId, Event, EventBody, EventType, Ti
 use wrenchtime_webhooks::{
     Attempt, AttemptOutcome, Backlog, Delivery, DeliveryFilter, DeliveryId, DeliveryStore,
     Dispatcher, DispatcherParts, DueDelivery, Endpoint, EndpointScope, EndpointSecrets,
-    EventSource, FanOut, Message, NewEndpoint, PendingEvent, SigningKey, StoreError,
+    EventSource, FanOut, Message, NewEndpoint, PendingEvent, PendingLog, SigningKey, StoreError,
 };
 
 #[derive(Debug, Default)]
@@ -25,6 +25,8 @@ pub(crate) struct State {
     pub(crate) messages: BTreeMap<DeliveryId, (Message, u32, Option<DateTime<Utc>>)>,
     pub(crate) leases: BTreeMap<DeliveryId, DateTime<Utc>>,
     pub(crate) attempts: Vec<Attempt>,
+    /// How often events were read.
+    pub(crate) reads: usize,
 }
 
 impl State {
@@ -48,17 +50,22 @@ impl MemoryDeliveries {
 
 #[async_trait]
 impl EventSource for MemoryDeliveries {
-    async fn pending(&self, _: u32) -> Result<Vec<(ConnectionId, u64)>, StoreError> {
+    async fn pending(&self, _: u32) -> Result<Vec<PendingLog>, StoreError> {
         Ok(self.with(|state| {
             let mut pending = BTreeMap::new();
             for event in &state.events {
-                let connection = event.event.connection_id;
-                let position = state.positions.get(&connection).copied().unwrap_or(0);
-                if event.event.sequence > position {
-                    pending.insert(connection, position);
+                let (connection, to) = (event.event.connection_id, event.event.sequence);
+                let from = state.positions.get(&connection).copied().unwrap_or(0);
+                if to > from {
+                    let log = PendingLog {
+                        connection,
+                        from,
+                        to,
+                    };
+                    pending.insert(connection, log);
                 }
             }
-            pending.into_iter().collect()
+            pending.into_values().collect()
         }))
     }
 
@@ -69,6 +76,7 @@ impl EventSource for MemoryDeliveries {
         limit: u32,
     ) -> Result<Vec<PendingEvent>, StoreError> {
         Ok(self.with(|state| {
+            state.reads += 1;
             let of_connection = state.events.iter().filter(|event| {
                 event.event.connection_id == connection && event.event.sequence > after
             });

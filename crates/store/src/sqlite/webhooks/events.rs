@@ -1,7 +1,7 @@
 //! The event logs as the dispatcher reads them.
 
 use wrenchtime_model::ConnectionId;
-use wrenchtime_webhooks::PendingEvent;
+use wrenchtime_webhooks::{PendingEvent, PendingLog};
 
 use crate::codec;
 use crate::error::Fault;
@@ -9,18 +9,21 @@ use crate::shown::json;
 use crate::sqlite::records::{EVENT_COLUMNS, RECORD_COLUMNS, event_with_record};
 use crate::sqlite::{SqliteStore, connection};
 
-pub(super) async fn pending(
-    store: &SqliteStore,
-    limit: u32,
-) -> Result<Vec<(ConnectionId, u64)>, Fault> {
-    let rows: Vec<(uuid::Uuid, i64)> = sqlx::query_as(
-        "SELECT id, fanned_out FROM connections WHERE last_sequence > fanned_out ORDER BY last_time LIMIT 0 + ?",
+pub(super) async fn pending(store: &SqliteStore, limit: u32) -> Result<Vec<PendingLog>, Fault> {
+    let rows: Vec<(uuid::Uuid, i64, i64)> = sqlx::query_as(
+        "SELECT id, fanned_out, last_sequence FROM connections WHERE last_sequence > fanned_out ORDER BY last_time LIMIT 0 + ?",
     )
     .bind(limit)
     .fetch_all(&store.inner.readers)
     .await?;
     rows.into_iter()
-        .map(|(id, position)| Ok((ConnectionId::from_uuid(id), codec::unsigned(position)?)))
+        .map(|(id, from, to)| {
+            Ok(PendingLog {
+                connection: ConnectionId::from_uuid(id),
+                from: codec::unsigned(from)?,
+                to: codec::unsigned(to)?,
+            })
+        })
         .collect()
 }
 

@@ -290,9 +290,10 @@ impl<S: Store> Writers<S> {
     /// Moves the dispatcher's position to where the log is, if nobody else does.
     async fn fan_out(&self, store: &S) -> Result<(), String> {
         let pending = store.pending(1).await.map_err(|error| told(&error))?;
-        let Some((connection, from)) = pending.into_iter().next() else {
+        let Some(log) = pending.into_iter().next() else {
             return Ok(());
         };
+        let (connection, from) = (log.connection, log.from);
         let events = store.events_after(connection, from, 100).await;
         let events = events.map_err(|error| told(&error))?;
         let Some(last) = events.last() else {
