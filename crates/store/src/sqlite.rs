@@ -43,7 +43,8 @@ pub struct SqliteOptions {
     pub directory: PathBuf,
     /// What times are taken from.
     pub clock: Arc<dyn Clock>,
-    /// How many connections read beside the one that writes; 4 by default.
+    /// How many connections read beside the one that writes; 4 by default. Lists have as many of their own, opened when they
+    /// are needed.
     pub readers: u32,
 }
 

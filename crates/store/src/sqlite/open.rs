@@ -27,7 +27,7 @@ const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 const HEADER_BYTES: u64 = 100;
 /// Measured on rows of two kilobytes: half as many pages to write as with 4096.
 const PAGE_SIZE: u32 = 8192;
-/// The most rows that a list shows, and the one that tells whether there are more.
+/// The most entries that a page of the change feed shows, and the one that tells whether there are more.
 const ROWS_OF_PAGE: usize = 501;
 /// Writers queue behind each other; a large page takes a fraction of a second.
 const WAIT_FOR_WRITER: Duration = Duration::from_secs(120);
@@ -139,7 +139,7 @@ fn reading(file: &Path) -> SqliteConnectOptions {
     shared(file)
         .read_only(true)
         .pragma("cache_size", "-2048")
-        // A whole page of a list: the reading thread need not stop for whoever takes its rows.
+        // A whole page of the change feed: the reading thread need not stop for whoever takes its rows.
         .row_buffer_size(ROWS_OF_PAGE)
 }
 
