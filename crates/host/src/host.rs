@@ -229,13 +229,14 @@ impl Host {
 
     /// Returns the first management key, when this start drew it, to be shown and then kept.
     ///
-    /// It is void until [`Host::keep_first_key`]. Where it could not be shown, the next start draws another.
+    /// This start takes it from now on, later ones after [`Host::keep_first_key`]. Where it could not be shown, the next start
+    /// draws another.
     pub fn first_key(&self) -> Option<&SecretString> {
         self.first_key.as_ref().map(|issued| &issued.secret)
     }
 
-    /// Keeps the first management key, which was shown: it is valid from now on, and shown nowhere again. Does nothing
-    /// where this start drew none.
+    /// Keeps the first management key, which was shown: later starts know it, and show none. Does nothing where this
+    /// start drew none.
     ///
     /// # Errors
     /// When the store fails.

@@ -1,5 +1,7 @@
 //! Who may ask: management keys and connection tokens.
 
+use std::sync::{MutexGuard, PoisonError};
+
 use secrecy::SecretString;
 use serde_json::json;
 use uuid::Uuid;
@@ -70,23 +72,36 @@ impl Service {
 
     /// Draws the first management key if there never was one but those of [`Service::create_local_key`].
     ///
-    /// It is void until [`Service::keep_first_key`]: it is shown first and kept afterwards, so that one that nobody could
-    /// read is not the last that is shown.
+    /// It is shown first and kept afterwards, by [`Service::keep_first_key`], so that one that nobody could read is not the
+    /// last that is shown. Who has it in between has seen it, and may use it.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn draw_first_key(&self) -> Result<Option<IssuedKey>> {
         let keys = self.core.connections.keys().await?;
         let is_first = keys.iter().all(|key| key.name == LOCAL_KEY);
-        Ok(is_first.then(|| self.draw_key(FIRST_KEY.to_owned())))
+        if !is_first {
+            return Ok(None);
+        }
+        let issued = self.draw_key(FIRST_KEY.to_owned());
+        *self.first_key() = Some(issued.key.clone());
+        Ok(Some(issued))
     }
 
-    /// Keeps the key of [`Service::draw_first_key`], which is valid from now on.
+    fn first_key(&self) -> MutexGuard<'_, Option<ManagementKey>> {
+        let key = self.core.first_key.lock();
+        key.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps the key of [`Service::draw_first_key`], which a later start knows from now on.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn keep_first_key(&self, key: &ManagementKey) -> Result<()> {
-        self.keep_key(key, &Actor::System).await
+        self.keep_key(key, &Actor::System).await?;
+        // The store says from now on whether it is revoked.
+        *self.first_key() = None;
+        Ok(())
     }
 
     /// Returns all management keys, oldest first.
@@ -109,6 +124,15 @@ impl Service {
         Ok(self.core.connections.revoke_key(id, at, audit).await?)
     }
 
+    async fn management_key(&self, hash: &SecretHash) -> Result<Option<ManagementKey>> {
+        let shown = self.first_key().clone().filter(|key| key.hash == *hash);
+        // Looked for in memory first: it is in the store before it leaves there.
+        Ok(match shown {
+            Some(key) => Some(key),
+            None => self.core.connections.key_by_hash(hash).await?,
+        })
+    }
+
     /// Tells whose secret it is; nothing when it is void, or nobody's.
     ///
     /// # Errors
@@ -118,9 +142,7 @@ impl Service {
         let now = self.core.clock.now();
         let principal = match SecretKind::of(secret) {
             Some(SecretKind::ManagementKey) => self
-                .core
-                .connections
-                .key_by_hash(&hash)
+                .management_key(&hash)
                 .await?
                 .filter(|key| key.revoked_at.is_none())
                 .map(Principal::Management),

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ use crate::engine::{EngineSyncs, Syncs};
 use crate::error::chain;
 use crate::mappers;
 use crate::runner::Runner;
-use crate::storage::{AuditEntry, ConnectionStore, RecordReader, StorageError};
+use crate::storage::{AuditEntry, ConnectionStore, ManagementKey, RecordReader, StorageError};
 use crate::vault::{MasterKey, Vault};
 use crate::{Error, Result};
 
@@ -108,6 +108,8 @@ pub(crate) struct Core {
     pub(crate) options: Options,
     /// The store did not answer, or took no writes, when it was asked last.
     unready: AtomicBool,
+    /// The first management key, from when it is drawn.
+    pub(crate) first_key: Mutex<Option<ManagementKey>>,
 }
 
 impl Service {
@@ -134,6 +136,7 @@ impl Service {
             vault: Arc::new(vault),
             options: parts.options,
             unready: AtomicBool::new(false),
+            first_key: Mutex::default(),
         });
         let runner = Arc::new(Runner::new(Arc::clone(&core), syncs));
         Ok(Self { core, runner })

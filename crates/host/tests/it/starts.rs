@@ -15,6 +15,11 @@ fn options(data_dir: &Path) -> HostOptions {
 async fn check_first_start(data_dir: &Path) {
     let host = Host::start(options(data_dir)).await.unwrap();
     let unseen = host.first_key().unwrap().expose_secret().to_owned();
+    let principal = host.service().authenticate(&unseen).await.unwrap();
+    assert!(
+        matches!(principal, Some(Principal::Management(_))),
+        "who was shown it need not wait until it is kept"
+    );
     host.shutdown().await;
     let host = Host::start(options(data_dir)).await.unwrap();
     assert!(

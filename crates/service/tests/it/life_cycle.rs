@@ -14,12 +14,14 @@ async fn a_first_key_is_made_once() {
     let directory = tempfile::tempdir().unwrap();
     let fixture = Fixture::new(directory.path(), Arc::new(clock())).await;
     let service = &fixture.service;
-    // One that could not be shown is not kept, and opens nothing.
+    // Who has it was shown it, and one that could not be shown is not kept.
     let unseen = service.draw_first_key().await.unwrap().unwrap();
     let principal = service.authenticate(unseen.secret.expose_secret()).await;
-    assert_eq!(principal.unwrap(), None);
+    assert_eq!(principal.unwrap(), Some(Principal::Management(unseen.key)));
+    assert_eq!(service.keys().await.unwrap(), []);
     let first = service.draw_first_key().await.unwrap().unwrap();
-    assert_ne!(first.key.hash, unseen.key.hash);
+    let principal = service.authenticate(unseen.secret.expose_secret()).await;
+    assert_eq!(principal.unwrap(), None);
     service.keep_first_key(&first.key).await.unwrap();
     assert!(service.draw_first_key().await.unwrap().is_none());
     let secret = first.secret.expose_secret().to_owned();
