@@ -44,6 +44,7 @@ impl Bare {
     fn open(file: &Path) -> Result<Self> {
         let file = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         file.pragma_update(None, "cache_size", -4096)?;
+        file.pragma_update(None, "mmap_size", 0x7fff_0000_i64)?;
         let pages = {
             let mut places = file.prepare(
                 "SELECT created_at - 1 FROM records WHERE resource = 'work_order' ORDER BY created_at LIMIT 5000",

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use secrecy::SecretString;
 use wrenchtime_connector::Clock;
 use wrenchtime_service::storage::{ConnectionStore, RecordReader};
-use wrenchtime_store::{OpenError, PostgresOptions, PostgresStore, SqliteOptions, SqliteStore};
+use wrenchtime_store::{
+    OpenError, PostgresOptions, PostgresStore, ReadLists, SqliteOptions, SqliteStore,
+};
 use wrenchtime_sync::Storage;
 use wrenchtime_webhooks::{DeliveryStore, EventSource};
 
@@ -41,7 +43,10 @@ impl Database {
                 let options = PostgresOptions::new(address.clone(), clock).with_directory(data_dir);
                 Self::Postgres(PostgresStore::open(options).await?)
             }
-            None => Self::Sqlite(SqliteStore::open(SqliteOptions::new(data_dir, clock)).await?),
+            None => {
+                let options = SqliteOptions::new(data_dir, clock).with_lists(ReadLists::InPlace);
+                Self::Sqlite(SqliteStore::open(options).await?)
+            }
         })
     }
 

@@ -12,4 +12,4 @@ mod sqlite;
 
 pub use error::OpenError;
 pub use postgres::{PostgresOptions, PostgresStore};
-pub use sqlite::{SqliteOptions, SqliteStore};
+pub use sqlite::{ReadLists, SqliteOptions, SqliteStore};

@@ -46,6 +46,23 @@ pub struct SqliteOptions {
     /// How many connections read beside the one that writes; 4 by default. Lists have as many of their own, opened when they
     /// are needed.
     pub readers: u32,
+    /// How lists are read.
+    pub lists: ReadLists,
+}
+
+/// How lists are read from the file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReadLists {
+    /// On threads for blocking work, by calls that read: right in every runtime.
+    #[default]
+    Beside,
+    /// On the thread that asks, from the file mapped into memory: a third faster.
+    ///
+    /// The thread's other tasks move to another one, which takes a runtime of several threads; in any other lists are read
+    /// [beside](Self::Beside). Inside a `LocalSet` of such a runtime they panic. A disk that cannot read what is mapped
+    /// ends the process (SIGBUS) instead of failing the list. What was read counts as the process's resident memory
+    /// until the system needs it: up to 2 GiB for each connection that reads.
+    InPlace,
 }
 
 impl SqliteOptions {
@@ -55,6 +72,7 @@ impl SqliteOptions {
             directory: directory.into(),
             clock,
             readers: 4,
+            lists: ReadLists::default(),
         }
     }
 
@@ -62,6 +80,13 @@ impl SqliteOptions {
     #[must_use]
     pub fn with_readers(mut self, readers: u32) -> Self {
         self.readers = readers.max(1);
+        self
+    }
+
+    /// Sets how lists are read.
+    #[must_use]
+    pub fn with_lists(mut self, lists: ReadLists) -> Self {
+        self.lists = lists;
         self
     }
 }

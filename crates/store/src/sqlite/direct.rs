@@ -6,10 +6,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Semaphore;
-use tokio::task::spawn_blocking;
+use tokio::task::{block_in_place, spawn_blocking};
 
+use super::ReadLists;
 use crate::error::Fault;
+
+/// How much of a file is mapped, in bytes: as much as SQLite maps at all.
+const MAPPED_BYTES: i64 = 0x7fff_0000;
 
 /// Read-only connections beside the driver's, for what is read all the time and is large.
 ///
@@ -22,26 +27,33 @@ pub(super) struct Direct {
     /// One for each connection that may be open.
     places: Arc<Semaphore>,
     most: u32,
+    how: ReadLists,
 }
 
 impl Direct {
     /// Opens none yet; the first reads do.
-    pub(super) fn new(file: &Path, most: u32) -> Self {
+    pub(super) fn new(file: &Path, most: u32, how: ReadLists) -> Self {
         Self {
             file: file.to_owned(),
             idle: Mutex::default(),
             places: Arc::new(Semaphore::new(most as usize)),
             most,
+            how,
         }
     }
 
-    /// Reads, on a thread where nobody else is held up.
+    /// Reads where nobody else is held up.
     pub(super) async fn read<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, Fault> {
         let places = Arc::clone(&self.places);
         let place = places.acquire_owned().await.map_err(|_| closed())?;
+        if self.is_in_place() {
+            let result = block_in_place(|| self.read_here(work));
+            drop(place);
+            return result;
+        }
         let direct = Arc::clone(self);
         let reading = spawn_blocking(move || {
             let result = direct.read_here(work);
@@ -57,11 +69,17 @@ impl Direct {
         }
     }
 
+    /// Tells whether the thread that asks reads. It can only where the runtime has others.
+    fn is_in_place(&self) -> bool {
+        let flavor = || Handle::current().runtime_flavor();
+        self.how == ReadLists::InPlace && flavor() == RuntimeFlavor::MultiThread
+    }
+
     fn read_here<T>(&self, work: impl FnOnce(&Connection) -> Result<T, Fault>) -> Result<T, Fault> {
         let idle = self.idle().pop();
         let connection = match idle {
             Some(connection) => connection,
-            None => open(&self.file)?,
+            None => open(&self.file, self.how)?,
         };
         let result = work(&connection);
         self.idle().push(connection);
@@ -86,11 +104,14 @@ fn closed() -> Fault {
     Fault::Sql(sqlx::Error::PoolClosed)
 }
 
-fn open(file: &Path) -> Result<Connection, Fault> {
+fn open(file: &Path, how: ReadLists) -> Result<Connection, Fault> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(file, flags)?;
     connection.busy_timeout(Duration::from_secs(30))?;
     connection.pragma_update(None, "cache_size", -4096)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
+    if how == ReadLists::InPlace {
+        connection.pragma_update(None, "mmap_size", MAPPED_BYTES)?;
+    }
     Ok(connection)
 }

@@ -49,7 +49,8 @@ pub(super) async fn open(options: SqliteOptions) -> Result<SqliteStore, OpenErro
         .connect_with(reading(&file))
         .await
         .map_err(refused)?;
-    let direct = Arc::new(Direct::new(&file, options.readers.max(1)));
+    let most = options.readers.max(1);
+    let direct = Arc::new(Direct::new(&file, most, options.lists));
     Ok(SqliteStore {
         inner: Arc::new(Inner {
             file,

@@ -11,10 +11,10 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{Connection, Executor};
 use tempfile::TempDir;
 use wrenchtime_connector::ManualClock;
-use wrenchtime_model::ConnectionId;
+use wrenchtime_model::{ConnectionId, Resource};
 use wrenchtime_service::State;
 use wrenchtime_service::storage::{ConnectionStore, StoredConnection, Transition};
-use wrenchtime_store::{OpenError, SqliteOptions, SqliteStore};
+use wrenchtime_store::{OpenError, ReadLists, SqliteOptions, SqliteStore};
 use wrenchtime_sync::{Storage, StorageError};
 
 use crate::fixture::{DocumentWriteExt, Fixture, Lane, Parts, audit, new_connection, noon, second};
@@ -31,21 +31,26 @@ fn options(directory: &Path, clock: &ManualClock) -> SqliteOptions {
     SqliteOptions::new(directory, Arc::new(clock.clone())).with_readers(2)
 }
 
-#[async_trait]
-impl Fixture for SqliteFixture {
-    type Store = SqliteStore;
-
-    async fn new() -> Self {
+impl SqliteFixture {
+    async fn reading(lists: ReadLists) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let clock = ManualClock::new(noon());
-        let store = SqliteStore::open(options(directory.path(), &clock))
-            .await
-            .unwrap();
+        let options = options(directory.path(), &clock).with_lists(lists);
+        let store = SqliteStore::open(options).await.unwrap();
         Self {
             directory,
             clock,
             store,
         }
+    }
+}
+
+#[async_trait]
+impl Fixture for SqliteFixture {
+    type Store = SqliteStore;
+
+    async fn new() -> Self {
+        Self::reading(ReadLists::Beside).await
     }
 
     fn store(&self) -> &SqliteStore {
@@ -106,6 +111,23 @@ async fn fifty_readers_miss_nothing_of_fifty_writers() {
     let stores = [fixture.store.clone(), fixture.store.clone()];
     let outcome = crate::crowd::gather(stores, fixture.clock(), 3).await;
     outcome.assert_whole(3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn fifty_readers_in_place_miss_nothing_of_fifty_writers() {
+    let fixture = SqliteFixture::reading(ReadLists::InPlace).await;
+    let stores = [fixture.store.clone(), fixture.store.clone()];
+    let outcome = crate::crowd::gather(stores, fixture.clock(), 3).await;
+    outcome.assert_whole(3);
+}
+
+#[tokio::test]
+async fn lists_in_place_are_read_beside_where_a_runtime_has_one_thread() {
+    let fixture = SqliteFixture::reading(ReadLists::InPlace).await;
+    let lane = Lane::begin(&fixture).await;
+    lane.commit(vec![lane.document("a", "one"), lane.document("b", "two")])
+        .await;
+    assert_eq!(lane.records(Resource::Asset).await.len(), 2);
 }
 
 /// Opens the file beside the store, as no program of ours does.
