@@ -67,8 +67,8 @@ impl Service {
     /// settings at once.
     ///
     /// # Errors
-    /// [`Error::NoConnection`]; [`Error::Schedule`]; [`Error::Invalid`] for a resource that is not read; with settings also
-    /// [`Error::State`] where the connection is disconnected, [`Error::Settings`], also for an optional field that is set and
+    /// [`Error::NoConnection`]; [`Error::Schedule`]; [`Error::Invalid`] for a resource that is not read, or its schedule; with
+    /// settings also [`Error::State`] where the connection is disconnected, [`Error::Settings`], also for an optional field that is set and
     /// was left out, [`Error::Source`] as the source answers, [`Error::AccountMismatch`], and [`Error::Overtaken`].
     pub async fn change(
         &self,

@@ -91,7 +91,7 @@ impl Core {
             self.check_is_read(connection, *resource)?;
             let own = match schedule {
                 Schedule::Default => None,
-                other => Some(self.schedule(*other)?),
+                other => Some(self.own_schedule(*resource, *other)?),
             };
             detail["resource_seconds"][resource.name()] = match own {
                 Some(own) => seconds(own).unwrap_or_default().into(),
@@ -119,6 +119,17 @@ impl Core {
         Err(Error::Invalid {
             field: "resource_schedule_seconds",
             message: format!("names {resource}, which is not read from this system"),
+        })
+    }
+
+    fn own_schedule(&self, resource: Resource, schedule: Schedule) -> Result<Interval> {
+        self.schedule(schedule).map_err(|_| Error::Invalid {
+            field: "resource_schedule_seconds",
+            message: format!(
+                "of {resource} must be between {} and {}, or 0 for on demand only",
+                SHORTEST_SCHEDULE.as_secs(),
+                LONGEST_SCHEDULE.as_secs()
+            ),
         })
     }
 
