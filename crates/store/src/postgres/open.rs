@@ -27,6 +27,10 @@ const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(60);
 const IDLE: Duration = Duration::from_secs(600);
 /// Addresses change, and so do servers behind one.
 const LIFETIME: Duration = Duration::from_secs(1800);
+/// Long texts are packed by LZ4 where the server was built with it: a page takes a fifth less time to write than with what
+/// the server packs by else. Rows that are there stay as they are, and both are read.
+const PACK_BY_LZ4: &str = "SELECT set_config(name, 'lz4', false) FROM pg_settings \
+     WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals)";
 /// What an address may say behind its question mark. A mistyped password would else be logged as what is not known.
 const PARAMETERS: &[&str] = &[
     "application_name",
@@ -215,6 +219,7 @@ fn pool(
         .after_connect(move |connection, _| {
             let mark = Arc::clone(&mark);
             Box::pin(async move {
+                sqlx::query(PACK_BY_LZ4).execute(&mut *connection).await?;
                 let compared = mark.compare(connection).await;
                 compared.map_err(|error| sqlx::Error::Protocol(error.to_string()))
             })

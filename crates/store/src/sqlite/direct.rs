@@ -42,7 +42,7 @@ impl Direct {
         }
     }
 
-    /// Reads where nobody else is held up.
+    /// Reads where no other task is held up; in place, others of the same task are.
     pub(super) async fn read<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
@@ -114,4 +114,55 @@ fn open(file: &Path, how: ReadLists) -> Result<Connection, Fault> {
         connection.pragma_update(None, "mmap_size", MAPPED_BYTES)?;
     }
     Ok(connection)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(directory: &Path) -> PathBuf {
+        let file = directory.join("x.db");
+        let made = Connection::open(&file).unwrap();
+        made.execute_batch(
+            "PRAGMA journal_mode = WAL; CREATE TABLE t (a); INSERT INTO t VALUES (7)",
+        )
+        .unwrap();
+        file
+    }
+
+    fn mapped(connection: &Connection) -> i64 {
+        connection
+            .pragma_query_value(None, "mmap_size", |row| row.get(0))
+            .unwrap()
+    }
+
+    #[test]
+    fn the_file_is_mapped_where_lists_are_read_in_place() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = file(directory.path());
+        let connection = open(&file, ReadLists::InPlace).unwrap();
+        assert_eq!(mapped(&connection), MAPPED_BYTES);
+        let connection = open(&file, ReadLists::Beside).unwrap();
+        assert_eq!(mapped(&connection), 0);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_read_that_panics_gives_its_place_back() {
+        let directory = tempfile::tempdir().unwrap();
+        for how in [ReadLists::Beside, ReadLists::InPlace] {
+            let direct = Arc::new(Direct::new(&file(directory.path()), 1, how));
+            let panicking = Arc::clone(&direct);
+            let read =
+                tokio::spawn(async move { panicking.read::<()>(|_| panic!("on purpose")).await });
+            assert!(read.await.unwrap_err().is_panic());
+            let read = direct.read(|file| {
+                let value = file.query_row("SELECT a FROM t", [], |row| row.get(0));
+                Ok::<i64, Fault>(value?)
+            });
+            assert_eq!(read.await.unwrap(), 7);
+            direct.close().await;
+            assert!(direct.read(|_| Ok(())).await.is_err());
+            std::fs::remove_file(directory.path().join("x.db")).unwrap();
+        }
+    }
 }

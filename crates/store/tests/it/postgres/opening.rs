@@ -204,3 +204,26 @@ async fn one_process_at_a_time_has_the_directory_and_any_number_the_database() {
     };
     assert_eq!(beside.changes().await.len(), 1);
 }
+
+#[tokio::test]
+async fn long_texts_are_packed_by_lz4_where_the_server_can() {
+    let fixture = PostgresFixture::new().await;
+    let lane = Lane::begin(&fixture).await;
+    let text = "long ".repeat(2_000);
+    lane.commit(vec![lane.document("a", &text)]).await;
+    let mut server = fixture.database.connect().await;
+    let packed = "SELECT pg_column_compression(content) FROM wrenchtime.records";
+    let packed: Option<String> = sqlx::query_scalar(packed)
+        .fetch_one(&mut server)
+        .await
+        .unwrap();
+    let known =
+        "SELECT 'lz4' = ANY (enumvals) FROM pg_settings WHERE name = 'default_toast_compression'";
+    let knows_lz4: bool = sqlx::query_scalar(known)
+        .fetch_one(&mut server)
+        .await
+        .unwrap();
+    let expected = if knows_lz4 { "lz4" } else { "pglz" };
+    assert_eq!(packed.as_deref(), Some(expected));
+    fixture.close().await;
+}
