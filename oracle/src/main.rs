@@ -7,6 +7,7 @@
 )]
 
 use std::process::ExitCode;
+use std::time::Instant;
 
 use clap::{Parser, Subcommand};
 use wrenchtime_oracle::{StoreKind, read_ties, search};
@@ -49,7 +50,12 @@ enum Command {
 }
 
 fn ties(rows: u64, store: StoreKind) -> ExitCode {
-    match read_ties(rows, store) {
+    let begun = Instant::now();
+    let progress = |rows: u64, way: &str| {
+        let seconds = begun.elapsed().as_secs();
+        eprintln!("oracle: {rows} rows of one instant read by {way} after {seconds} s");
+    };
+    match read_ties(rows, store, progress) {
         Ok(ties) if ties.grown <= GROWTH => {
             println!(
                 "oracle: {rows} rows of one instant on {store} hold: {} requests, checkpoint {} bytes, {} KiB more than for {}",
@@ -85,7 +91,7 @@ fn main() -> ExitCode {
         threads => threads,
     };
     let seeds = arguments.first..arguments.first.saturating_add(arguments.seeds);
-    let begun = std::time::Instant::now();
+    let begun = Instant::now();
     let progress = |done: u64| {
         if done.is_multiple_of(500) {
             eprintln!("oracle: {done} seeds after {} s", begun.elapsed().as_secs());

@@ -45,6 +45,16 @@ enum Way {
     Offset,
 }
 
+impl Way {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Keyset => "time and key",
+            Self::Cursor => "cursor",
+            Self::Offset => "offset",
+        }
+    }
+}
+
 /// What the reading of ties came to.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 #[non_exhaustive]
@@ -224,12 +234,12 @@ impl Mapper for AsItIs {
 }
 
 /// Reads so many rows with one change time by every way of paging, after a tenth of them, or as many as fill the caches of
-/// a database.
+/// a database. Tells of each way when it is read: how many rows, and which.
 ///
 /// # Errors
 /// When a store fails, a run does not end well, a change is told twice, a checkpoint is too large, or an idle source costs
 /// more than a page once the lag has passed.
-pub fn read_ties(rows: u64, kind: StoreKind) -> Result<Ties> {
+pub fn read_ties(rows: u64, kind: StoreKind, mut progress: impl FnMut(u64, &str)) -> Result<Ties> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -240,19 +250,24 @@ pub fn read_ties(rows: u64, kind: StoreKind) -> Result<Ties> {
             before,
             ..Ties::default()
         };
-        live_every_way(before, kind, &mut ties).await?;
+        live_every_way((before, kind), &mut ties, &mut progress).await?;
         let held = peak()?;
-        live_every_way(rows, kind, &mut ties).await?;
+        live_every_way((rows, kind), &mut ties, &mut progress).await?;
         ties.grown = peak()?.saturating_sub(held);
         Ok(ties)
     })
 }
 
-async fn live_every_way(rows: u64, kind: StoreKind, ties: &mut Ties) -> Result<()> {
+async fn live_every_way(
+    (rows, kind): (u64, StoreKind),
+    ties: &mut Ties,
+    progress: &mut impl FnMut(u64, &str),
+) -> Result<()> {
     for way in [Way::Keyset, Way::Cursor, Way::Offset] {
         live(way, rows, kind, ties)
             .await
-            .with_context(|| format!("{rows} rows by {way:?}"))?;
+            .with_context(|| format!("{rows} rows by {}", way.name()))?;
+        progress(rows, way.name());
     }
     Ok(())
 }

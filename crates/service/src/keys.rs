@@ -58,7 +58,12 @@ impl Service {
         let detail = json!({ "key": key.id, "name": key.name });
         let audit = self.core.audit(actor, "key.created", None, detail);
         let (service, key) = (self.clone(), key.clone());
-        let written = async move { Ok(service.core.connections.add_key(key, audit).await?) };
+        let written = async move {
+            let id = key.id;
+            service.core.connections.add_key(key, audit).await?;
+            service.forget_shown(id);
+            Ok(())
+        };
         self.runner.finish(written).await
     }
 
@@ -84,13 +89,20 @@ impl Service {
             return Ok(None);
         }
         let issued = self.draw_key(FIRST_KEY.to_owned());
-        *self.first_key() = Some(issued.key.clone());
+        *self.shown_key() = Some(issued.key.clone());
         Ok(Some(issued))
     }
 
-    fn first_key(&self) -> MutexGuard<'_, Option<ManagementKey>> {
-        let key = self.core.first_key.lock();
+    /// The first key while it is shown and not kept.
+    fn shown_key(&self) -> MutexGuard<'_, Option<ManagementKey>> {
+        let key = self.core.shown_key.lock();
         key.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Leaves it to the store whether a key is valid. Tells whether it was the one that is shown.
+    fn forget_shown(&self, id: Uuid) -> bool {
+        let mut shown = self.shown_key();
+        shown.take_if(|key| key.id == id).is_some()
     }
 
     /// Keeps the key of [`Service::draw_first_key`], which a later start knows from now on.
@@ -98,10 +110,7 @@ impl Service {
     /// # Errors
     /// When the store fails.
     pub async fn keep_first_key(&self, key: &ManagementKey) -> Result<()> {
-        self.keep_key(key, &Actor::System).await?;
-        // The store says from now on whether it is revoked.
-        *self.first_key() = None;
-        Ok(())
+        self.keep_key(key, &Actor::System).await
     }
 
     /// Returns all management keys, oldest first.
@@ -121,16 +130,16 @@ impl Service {
             .core
             .audit(actor, "key.revoked", None, json!({ "key": id }));
         let at = self.core.clock.now();
-        Ok(self.core.connections.revoke_key(id, at, audit).await?)
+        let was_shown = self.forget_shown(id);
+        let was_kept = self.core.connections.revoke_key(id, at, audit).await?;
+        Ok(was_shown || was_kept)
     }
 
     async fn management_key(&self, hash: &SecretHash) -> Result<Option<ManagementKey>> {
-        let shown = self.first_key().clone().filter(|key| key.hash == *hash);
-        // Looked for in memory first: it is in the store before it leaves there.
-        Ok(match shown {
-            Some(key) => Some(key),
-            None => self.core.connections.key_by_hash(hash).await?,
-        })
+        // Before the store is asked: it is there before it leaves memory.
+        let shown = self.shown_key().clone().filter(|key| key.hash == *hash);
+        // What the store says goes first, for it knows what was revoked.
+        Ok(self.core.connections.key_by_hash(hash).await?.or(shown))
     }
 
     /// Tells whose secret it is; nothing when it is void, or nobody's.

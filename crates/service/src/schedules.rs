@@ -123,13 +123,16 @@ impl Core {
     }
 
     fn own_schedule(&self, resource: Resource, schedule: Schedule) -> Result<Interval> {
-        self.schedule(schedule).map_err(|_| Error::Invalid {
-            field: "resource_schedule_seconds",
-            message: format!(
-                "of {resource} must be between {} and {}, or 0 for on demand only",
-                SHORTEST_SCHEDULE.as_secs(),
-                LONGEST_SCHEDULE.as_secs()
-            ),
+        self.schedule(schedule).map_err(|error| match error {
+            Error::Schedule { shortest, longest } => Error::Invalid {
+                field: "resource_schedule_seconds",
+                message: format!(
+                    "of {resource} must be between {} and {}, or 0 for on demand only",
+                    shortest.as_secs(),
+                    longest.as_secs()
+                ),
+            },
+            other => other,
         })
     }
 

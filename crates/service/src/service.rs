@@ -108,8 +108,8 @@ pub(crate) struct Core {
     pub(crate) options: Options,
     /// The store did not answer, or took no writes, when it was asked last.
     unready: AtomicBool,
-    /// The first management key, from when it is drawn.
-    pub(crate) first_key: Mutex<Option<ManagementKey>>,
+    /// The first management key, from when it is drawn until it is kept.
+    pub(crate) shown_key: Mutex<Option<ManagementKey>>,
 }
 
 impl Service {
@@ -136,7 +136,7 @@ impl Service {
             vault: Arc::new(vault),
             options: parts.options,
             unready: AtomicBool::new(false),
-            first_key: Mutex::default(),
+            shown_key: Mutex::default(),
         });
         let runner = Arc::new(Runner::new(Arc::clone(&core), syncs));
         Ok(Self { core, runner })

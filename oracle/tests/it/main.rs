@@ -22,7 +22,7 @@ fn seeds_hold_on_sqlite() {
 
 #[test]
 fn ties_cost_constant_state_and_an_idle_source_one_page() {
-    let ties = wrenchtime_oracle::read_ties(20_000, StoreKind::Sqlite).unwrap();
+    let ties = wrenchtime_oracle::read_ties(20_000, StoreKind::Sqlite, |_, _| ()).unwrap();
     assert!(ties.requests > 0 && ties.checkpoint > 0);
 }
 

@@ -109,6 +109,15 @@ async fn a_connection_shows_its_account_and_its_token_once() {
             .await;
         assert_eq!(answer.code(), "invalid_body", "{}", answer.text);
     }
+    let body = json!({ "resource_schedule_seconds": { "work_order": 5 } });
+    let answer = harness
+        .call("PATCH", location, &harness.key, Some(body))
+        .await;
+    assert!(
+        answer.text.contains("resource_schedule_seconds"),
+        "{}",
+        answer.text
+    );
     let shown = harness.get(location).await.json();
     assert_eq!(shown["resource_schedule_seconds"], json!({ "asset": 0 }));
 }

@@ -17,8 +17,16 @@ async fn a_first_key_is_made_once() {
     // Who has it was shown it, and one that could not be shown is not kept.
     let unseen = service.draw_first_key().await.unwrap().unwrap();
     let principal = service.authenticate(unseen.secret.expose_secret()).await;
-    assert_eq!(principal.unwrap(), Some(Principal::Management(unseen.key)));
+    assert_eq!(
+        principal.unwrap(),
+        Some(Principal::Management(unseen.key.clone()))
+    );
     assert_eq!(service.keys().await.unwrap(), []);
+    let actor = Actor::CommandLine;
+    assert!(service.revoke_key(unseen.key.id, &actor).await.unwrap());
+    let principal = service.authenticate(unseen.secret.expose_secret()).await;
+    assert_eq!(principal.unwrap(), None);
+    let unseen = service.draw_first_key().await.unwrap().unwrap();
     let first = service.draw_first_key().await.unwrap().unwrap();
     let principal = service.authenticate(unseen.secret.expose_secret()).await;
     assert_eq!(principal.unwrap(), None);
@@ -27,7 +35,6 @@ async fn a_first_key_is_made_once() {
     let secret = first.secret.expose_secret().to_owned();
     let principal = fixture.service.authenticate(&secret).await.unwrap();
     assert_eq!(principal, Some(Principal::Management(first.key.clone())));
-    let actor = Actor::CommandLine;
     assert!(
         fixture
             .service
