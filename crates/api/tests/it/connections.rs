@@ -109,17 +109,30 @@ async fn a_connection_shows_its_account_and_its_token_once() {
             .await;
         assert_eq!(answer.code(), "invalid_body", "{}", answer.text);
     }
-    let body = json!({ "resource_schedule_seconds": { "work_order": 5 } });
-    let answer = harness
-        .call("PATCH", location, &harness.key, Some(body))
-        .await;
-    assert!(
-        answer.text.contains("resource_schedule_seconds"),
-        "{}",
-        answer.text
-    );
     let shown = harness.get(location).await.json();
     assert_eq!(shown["resource_schedule_seconds"], json!({ "asset": 0 }));
+}
+
+#[tokio::test]
+async fn a_schedule_is_refused_by_the_name_of_its_field() {
+    let harness = Harness::new().await;
+    let (connection, _) = harness.connect().await;
+    let location = format!("/v1/connections/{connection}");
+    for (field, body) in [
+        ("schedule_seconds", json!(5)),
+        ("resource_schedule_seconds", json!({ "work_order": 5 })),
+    ] {
+        let body = json!({ field: body });
+        let answer = harness
+            .call("PATCH", &location, &harness.key, Some(body))
+            .await;
+        assert_eq!(
+            answer.json()["errors"][0]["field"],
+            field,
+            "{}",
+            answer.text
+        );
+    }
 }
 
 #[tokio::test]
