@@ -30,6 +30,8 @@ struct Memory {
     reading: Vec<EntityName>,
     /// Runs in a row that found the source silent.
     silent: u32,
+    /// A run has ended well: from then on changes are asked for, whatever else happens, and the store need not be asked.
+    has_copy: bool,
     /// The connector, as long as the settings stay.
     connector: Option<(SealedSettings, Arc<dyn Connector>)>,
 }
@@ -282,6 +284,7 @@ impl Runner {
         let mapper = self.core.mapper(&connection.system)?;
         let mode = match begun.order.mode {
             Some(mode) => mode,
+            None if memory.has_copy => Mode::Incremental,
             None => self.needed_mode(id).await?,
         };
         let entities = self.part(&connection, memory, (begun.order, mode)).await?;
@@ -371,6 +374,7 @@ impl Runner {
                 .past
                 .reads(&reading, memory.past.last_start.unwrap_or(now)),
         }
+        memory.has_copy |= matches!(end, RunEnd::Succeeded);
         let (trigger, reason) = match end {
             RunEnd::Succeeded => (Some(Trigger::Succeeded), None),
             RunEnd::Refused(reason) => (Some(Trigger::Refused), Some(reason)),

@@ -89,8 +89,9 @@ pub(super) async fn one(
     store: &SqliteStore,
     id: ConnectionId,
 ) -> Result<Option<StoredConnection>, Fault> {
-    let mut tx = store.read().await?;
-    find(&mut tx, id).await
+    // One statement sees one snapshot by itself.
+    let mut reader = store.inner.readers.acquire().await?;
+    find(&mut reader, id).await
 }
 
 pub(super) async fn find(
