@@ -1,17 +1,21 @@
 //! One pass over one stream: page after page, each committed with the checkpoint behind it.
 
 use std::collections::{BTreeMap, HashSet};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::{DateTime, Utc};
+use futures_util::future::{Either, select};
 use wrenchtime_connector::{
-    Cursor, Error, ErrorKind, Items, Next, PageRequest, Role, RowIssue, SortKey, StreamInfo,
+    Cursor, Error, ErrorKind, Items, Next, Role, RowIssue, SortKey, StreamInfo,
 };
 use wrenchtime_model::Resource;
 
 use crate::admission::Admission;
+use crate::ahead::{self, Pages};
 use crate::apply::Terms;
 use crate::bound;
-use crate::circle::LoopGuard;
 use crate::coverage;
 use crate::fetch::{Held, Observed};
 use crate::ledger::Tally;
@@ -43,51 +47,25 @@ pub(crate) async fn read(
         let message = "read changes: the listing before them did not begin";
         return Err(Stop::Fault(Error::new(ErrorKind::Unavailable, message)));
     }
-    let Some((mut reading, mut current)) = Reading::open(task, plan, stream).await? else {
+    let Some((mut reading, first)) = Reading::open(task, plan, stream).await? else {
         return Ok(Passed::Forgotten);
     };
     reading.bound_the_others().await?;
     let entity = reading.plan.entity.clone();
-    let mut loops = LoopGuard::default();
-    loop {
-        let cursor = match current.read.what.page.next.clone() {
-            Next::Page(cursor) => cursor,
-            Next::End { token } => {
-                reading.last_page(current, token).await?;
-                return Ok(Passed::Ended);
-            }
-            Next::Unchanged => {
-                reading.unchanged(&current.read).await?;
-                return Ok(Passed::Ended);
-            }
-        };
-        loops.check(&cursor)?;
-        let request = PageRequest::new(stream.name.clone())
-            .with_from(reading.pass.from.clone())
-            .with_cursor(Some(cursor.clone()));
-        let load = &current.read.what.admission.load;
-        let about = load.bytes().max(reading.bytes);
-        current = match task.admit_ahead(about) {
-            // The next page is read and mapped while this one is written.
-            Some(admission) => {
-                let terms = reading.terms();
-                let before: HashSet<SortKey> = current.seen.keys.iter().cloned().collect();
-                let ahead = async {
-                    let read = task.read_page(request, admission).await?;
-                    let mut ahead = Ready::new(read, &entity);
-                    ahead.map(task, &entity, (terms, &before)).await?;
-                    Ok::<_, Stop>(ahead)
-                };
-                let (written, ahead) = tokio::join!(reading.page(current, cursor), ahead);
-                written?;
-                ahead?
-            }
-            None => {
-                reading.page(current, cursor).await?;
-                let read = task.read_page(request, task.admit(about).await?).await?;
-                Ready::new(read, &entity)
-            }
-        };
+    let written = Arc::clone(&reading.bytes);
+    let start = ahead::Start {
+        entity: &entity,
+        stream,
+        from: reading.pass.from.clone(),
+        next: first.read.what.page.next.clone(),
+        bytes: first.read.what.admission.load.bytes(),
+        written: &written,
+    };
+    let (pages, reads) = ahead::read(task, start);
+    let writes = reading.all(first, pages);
+    match select(pin!(writes), pin!(reads)).await {
+        Either::Left((ended, _)) => ended,
+        Either::Right(((), writes)) => writes.await,
     }
 }
 
@@ -114,7 +92,7 @@ struct Reading<'a> {
     /// How many pages were committed.
     pages: u64,
     /// How many bytes the last page took, with the rows that were read for it.
-    bytes: u64,
+    bytes: Arc<AtomicU64>,
 }
 
 impl<'a> Reading<'a> {
@@ -157,7 +135,7 @@ impl<'a> Reading<'a> {
             pass,
             counted: begun,
             pages: 0,
-            bytes: 0,
+            bytes: Arc::default(),
         };
         Ok(Some((reading, page)))
     }
@@ -187,6 +165,38 @@ impl<'a> Reading<'a> {
                 .await?;
         }
         Ok(())
+    }
+
+    /// Writes all pages, each with the checkpoint behind it. The next one is mapped meanwhile.
+    async fn all(mut self, first: Ready, mut pages: Pages) -> Result<Passed, Stop> {
+        let entity = self.plan.entity.clone();
+        let mut current = first;
+        loop {
+            let cursor = match current.read.what.page.next.clone() {
+                Next::Page(cursor) => cursor,
+                Next::End { token } => {
+                    self.last_page(current, token).await?;
+                    return Ok(Passed::Ended);
+                }
+                Next::Unchanged => {
+                    self.unchanged(&current.read).await?;
+                    return Ok(Passed::Ended);
+                }
+            };
+            let (task, terms) = (self.task, self.terms());
+            let before: HashSet<SortKey> = current.seen.keys.iter().cloned().collect();
+            let mapped = async {
+                let mut next = pages.next().await?;
+                next.map(task, &entity, (terms, &before)).await?;
+                Ok::<_, Stop>(next)
+            };
+            let (written, next) = tokio::join!(self.page(current, cursor), mapped);
+            written?;
+            current = next?;
+            if task.stop.is_cancelled() {
+                return Err(Stop::Cancelled);
+            }
+        }
     }
 
     /// Writes a page that another follows.
@@ -327,7 +337,8 @@ impl<'a> Reading<'a> {
         }
         content.issues = page.issues;
         content.issues.extend(unreadable);
-        self.bytes = admission.load.bytes();
+        let bytes = admission.load.bytes();
+        self.bytes.store(bytes, Ordering::Relaxed);
         content.admission = Some(admission);
         Ok(content)
     }
