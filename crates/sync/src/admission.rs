@@ -10,9 +10,8 @@ use crate::turns::Hold;
 
 /// Lets a page be asked for and be in memory, until it is dropped.
 ///
-/// The rule that keeps runs from waiting for each other in a circle: no page waits for another admission than its own, neither
-/// for room nor for a turn. So each one ends by itself, with its page written or its request failed; whoever asks for the
-/// pages behind it may wait, and does not hold it up.
+/// The rule that keeps runs from waiting for each other in a circle: whoever has one waits for no other, neither for
+/// room nor for a turn. So each one ends by itself, with its page written or its request failed.
 #[derive(Debug)]
 pub(crate) struct Admission {
     pub(crate) load: Load,
@@ -30,7 +29,7 @@ impl Admission {
 }
 
 impl Task<'_> {
-    /// Waits until a page of about so many bytes may be asked for. Only for who holds up no page that has another admission.
+    /// Waits until a page of about so many bytes may be asked for. Only for who has no other admission.
     pub(crate) async fn admit(&self, bytes: u64) -> Result<Admission, Stop> {
         let admitted = async {
             let turn = match &self.request.turn {

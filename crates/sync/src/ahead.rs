@@ -1,10 +1,9 @@
 //! Reading on, while what was read before is mapped and written.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::sync::{mpsc, watch};
+use wrenchtime_connector::{Bound, EntityInfo, Next, PageRequest, StreamInfo};
 
-use tokio::sync::mpsc;
-use wrenchtime_connector::{Bound, Cursor, EntityInfo, Next, PageRequest, StreamInfo};
-
+use crate::admission::Admission;
 use crate::circle::LoopGuard;
 use crate::ready::Ready;
 use crate::task::{Stop, Task};
@@ -12,6 +11,15 @@ use crate::task::{Stop, Task};
 /// How many pages may wait for the one before them to be mapped. With one of them, one that is mapped and one that is being
 /// written there is always something to do, whichever of the three takes longest.
 const WAITING: usize = 1;
+
+/// How far the writing of a pass is.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Written {
+    /// How many pages are written, the first included.
+    pub(crate) pages: u64,
+    /// How many bytes the last one took, with the rows that were read for it.
+    pub(crate) bytes: u64,
+}
 
 /// What is read on from: the first page of a pass.
 pub(crate) struct Start<'a> {
@@ -23,8 +31,7 @@ pub(crate) struct Start<'a> {
     pub(crate) next: Next,
     /// How many bytes that page takes.
     pub(crate) bytes: u64,
-    /// How many the page takes that was written last, with the rows that were read for it.
-    pub(crate) written: &'a AtomicU64,
+    pub(crate) written: watch::Receiver<Written>,
 }
 
 /// The pages behind the first one, in their order. Nothing comes behind an error.
@@ -39,8 +46,8 @@ impl Pages {
     }
 }
 
-/// Returns the pages behind a first one, and what reads them as it is polled. It waits for nobody but the source, for
-/// room, and for the pages before to be taken; and whoever takes them waits for no room. So no order of things stops both.
+/// Returns the pages behind a first one, and what reads them as it is polled. It waits for the source, for the pages before to
+/// be taken or written, and for room; and whoever writes them waits for no room. So no order of things stops both.
 pub(crate) fn read<'a>(
     task: &'a Task<'a>,
     start: Start<'a>,
@@ -49,20 +56,28 @@ pub(crate) fn read<'a>(
     (Pages(pages), read_on(task, start, sender))
 }
 
-async fn read_on(task: &Task<'_>, start: Start<'_>, pages: mpsc::Sender<Result<Ready, Stop>>) {
+async fn read_on(task: &Task<'_>, mut start: Start<'_>, pages: mpsc::Sender<Result<Ready, Stop>>) {
     let mut loops = LoopGuard::default();
-    let mut next = start.next.clone();
     let mut bytes = start.bytes;
-    while let Next::Page(cursor) = next {
-        // Before the page is asked for, so that none is in memory for which there is no place.
-        let Ok(place) = pages.reserve().await else {
-            return;
+    let mut read = 1;
+    // Before a page is asked for, so that none is in memory for which there is no place.
+    while let Next::Page(cursor) = start.next.clone()
+        && let Ok(place) = pages.reserve().await
+    {
+        let page = async {
+            loops.check(&cursor)?;
+            let admission = admit(task, &mut start.written, (read, bytes)).await?;
+            let request = PageRequest::new(start.stream.name.clone())
+                .with_from(start.from.clone())
+                .with_cursor(Some(cursor));
+            let page = task.read_page(request, admission).await?;
+            Ok(Ready::new(page, start.entity))
         };
-        let about = bytes.max(start.written.load(Ordering::Relaxed));
-        match page(task, &start, &mut loops, (cursor, about)).await {
+        match page.await {
             Ok(ready) => {
+                read += 1;
                 bytes = ready.read.what.admission.load.bytes();
-                next = ready.read.what.page.next.clone();
+                start.next = ready.read.what.page.next.clone();
                 place.send(Ok(ready));
             }
             Err(stop) => {
@@ -73,20 +88,21 @@ async fn read_on(task: &Task<'_>, start: Start<'_>, pages: mpsc::Sender<Result<R
     }
 }
 
-async fn page(
+/// Lets a page be asked for that is about as large as the one before it, at once if there is room.
+///
+/// If there is none, the pages before are written first: what they give back goes to those who wait already, and while they
+/// have it nobody waits behind this one.
+async fn admit(
     task: &Task<'_>,
-    start: &Start<'_>,
-    loops: &mut LoopGuard,
-    (cursor, about): (Cursor, u64),
-) -> Result<Ready, Stop> {
-    loops.check(&cursor)?;
-    let request = PageRequest::new(start.stream.name.clone())
-        .with_from(start.from.clone())
-        .with_cursor(Some(cursor));
-    let admission = match task.admit_ahead(about) {
-        Some(admission) => admission,
-        None => task.admit(about).await?,
-    };
-    let read = task.read_page(request, admission).await?;
-    Ok(Ready::new(read, start.entity))
+    written: &mut watch::Receiver<Written>,
+    (read, bytes): (u64, u64),
+) -> Result<Admission, Stop> {
+    let about = bytes.max(written.borrow().bytes);
+    if let Some(admission) = task.admit_ahead(about) {
+        return Ok(admission);
+    }
+    let all_written = written.wait_for(|written| written.pages >= read).await;
+    // Nobody writes any more where the pass was left.
+    let about = bytes.max(all_written.map_err(|_| Stop::Cancelled)?.bytes);
+    task.admit(about).await
 }

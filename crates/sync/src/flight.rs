@@ -275,16 +275,17 @@ mod tests {
         assert!(poll!(&mut stays).is_ready());
     }
 
-    /// A stream that reads its pages as a pass does: the next one ahead where there is room for it, else after this
-    /// one is written.
+    /// A stream that reads its pages as a pass does: up to two ahead where there is room for them, else when those before are
+    /// written.
     async fn reads(budget: Budget, pages: Vec<(u64, u64)>, exact: bool) {
-        let mut held: Option<Load> = None;
+        let mut held = VecDeque::new();
         for (thought, true_size) in pages {
             let mut load = match budget.try_take(thought) {
                 Some(load) => load,
                 None => {
-                    tokio::task::yield_now().await;
-                    drop(held.take());
+                    while held.pop_front().is_some() {
+                        tokio::task::yield_now().await;
+                    }
                     budget.take(thought).await
                 }
             };
@@ -293,7 +294,10 @@ mod tests {
             tokio::task::yield_now().await;
             load.set(true_size);
             tokio::task::yield_now().await;
-            drop(held.replace(load));
+            held.push_back(load);
+            if held.len() > 2 {
+                drop(held.pop_front());
+            }
         }
     }
 

@@ -2,18 +2,17 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::pin::pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::{DateTime, Utc};
 use futures_util::future::{Either, select};
+use tokio::sync::watch;
 use wrenchtime_connector::{
     Cursor, Error, ErrorKind, Items, Next, Role, RowIssue, SortKey, StreamInfo,
 };
 use wrenchtime_model::Resource;
 
 use crate::admission::Admission;
-use crate::ahead::{self, Pages};
+use crate::ahead::{self, Pages, Written};
 use crate::apply::Terms;
 use crate::bound;
 use crate::coverage;
@@ -52,14 +51,13 @@ pub(crate) async fn read(
     };
     reading.bound_the_others().await?;
     let entity = reading.plan.entity.clone();
-    let written = Arc::clone(&reading.bytes);
     let start = ahead::Start {
         entity: &entity,
         stream,
         from: reading.pass.from.clone(),
         next: first.read.what.page.next.clone(),
         bytes: first.read.what.admission.load.bytes(),
-        written: &written,
+        written: reading.written.subscribe(),
     };
     let (pages, reads) = ahead::read(task, start);
     let writes = reading.all(first, pages);
@@ -89,10 +87,8 @@ struct Reading<'a> {
     drifted: BTreeMap<Resource, u64>,
     /// Until when time was counted.
     counted: DateTime<Utc>,
-    /// How many pages were committed.
-    pages: u64,
-    /// How many bytes the last page took, with the rows that were read for it.
-    bytes: Arc<AtomicU64>,
+    /// What was committed, for who reads on.
+    written: watch::Sender<Written>,
 }
 
 impl<'a> Reading<'a> {
@@ -134,8 +130,7 @@ impl<'a> Reading<'a> {
             stored,
             pass,
             counted: begun,
-            pages: 0,
-            bytes: Arc::default(),
+            written: watch::Sender::default(),
         };
         Ok(Some((reading, page)))
     }
@@ -190,8 +185,9 @@ impl<'a> Reading<'a> {
                 next.map(task, &entity, (terms, &before)).await?;
                 Ok::<_, Stop>(next)
             };
-            let (written, next) = tokio::join!(self.page(current, cursor), mapped);
-            written?;
+            // What stops the writing stops both. What stops the reading does not: the page that is there is written.
+            let mapped = async { Ok(mapped.await) };
+            let ((), next) = tokio::try_join!(self.page(current, cursor), mapped)?;
             current = next?;
             if task.stop.is_cancelled() {
                 return Err(Stop::Cancelled);
@@ -261,7 +257,7 @@ impl<'a> Reading<'a> {
 
     /// Ends a pass over a source that is as the stored token says.
     async fn unchanged(&mut self, read: &Observed<Held>) -> Result<(), Stop> {
-        if self.pages > 0 || self.pass.cursor.is_some() {
+        if self.pages() > 0 || self.pass.cursor.is_some() {
             let message =
                 "read a page: the source says in the middle of a pass that nothing changed";
             return Err(Stop::Fault(Error::new(ErrorKind::Protocol, message)));
@@ -312,7 +308,9 @@ impl<'a> Reading<'a> {
         }
         content.documents = batch.writes;
         content.pages = 1;
-        content.expected = page.total.filter(|_| self.pages == 0 && !self.told_total());
+        content.expected = page
+            .total
+            .filter(|_| self.pages() == 0 && !self.told_total());
         content
             .tally
             .unreadable(page.issues.len() + unreadable.len());
@@ -338,7 +336,7 @@ impl<'a> Reading<'a> {
         content.issues = page.issues;
         content.issues.extend(unreadable);
         let bytes = admission.load.bytes();
-        self.bytes.store(bytes, Ordering::Relaxed);
+        self.written.send_modify(|written| written.bytes = bytes);
         content.admission = Some(admission);
         Ok(content)
     }
@@ -461,12 +459,16 @@ impl<'a> Reading<'a> {
         is_changes && bound::is_forgotten(self.stream, self.pass.from.as_ref(), now)
     }
 
+    fn pages(&self) -> u64 {
+        self.written.borrow().pages
+    }
+
     async fn commit(&mut self, state: StreamState, content: Content) -> Result<(), Stop> {
         let name = &self.stream.name;
         self.task
             .commit(&self.plan.entity, name, state, content)
             .await?;
-        self.pages += 1;
+        self.written.send_modify(|written| written.pages += 1);
         Ok(())
     }
 

@@ -14,7 +14,7 @@ use wrenchtime_connector::{
     MapError, Mapped, Mapper, Next, Page, PageRequest, RemoteKey, Result,
 };
 use wrenchtime_model::ConnectionId;
-use wrenchtime_sync::{Mode, Outcome, RunProgress};
+use wrenchtime_sync::{Fault, Mode, Outcome, RunError, RunProgress};
 
 use crate::source::{Shape, Source};
 use crate::support::World;
@@ -91,7 +91,7 @@ async fn rule_10_a_row_on_two_pages_ends_as_the_later_one_shows_it() {
 }
 
 /// No test waits longer for what must come.
-const LONG: Duration = Duration::from_secs(30);
+pub(crate) const LONG: Duration = Duration::from_secs(30);
 
 /// A source that answers so many requests for pages and lets the next one wait.
 #[derive(Debug)]
@@ -147,10 +147,22 @@ async fn rule_10_what_was_read_is_written_while_the_source_takes_its_time() {
 
 /// A mapper that stops at one value until it is told to go on.
 #[derive(Debug)]
-struct Stopping {
+pub(crate) struct Stopping {
     mapper: Arc<dyn Mapper>,
     value: u32,
     go_on: Mutex<mpsc::Receiver<()>>,
+}
+
+impl Stopping {
+    pub(crate) fn at(value: u32, mapper: &Arc<dyn Mapper>) -> (Arc<dyn Mapper>, mpsc::Sender<()>) {
+        let (tell, go_on) = mpsc::channel();
+        let stopping = Self {
+            mapper: Arc::clone(mapper),
+            value,
+            go_on: Mutex::new(go_on),
+        };
+        (Arc::new(stopping), tell)
+    }
 }
 
 impl Mapper for Stopping {
@@ -185,13 +197,9 @@ async fn asked(world: &World, pages: usize) {
 #[tokio::test]
 async fn rule_10_a_page_is_read_while_one_is_mapped_and_one_is_written_and_no_more() {
     let world = World::with_rows(Shape::default(), 40);
-    let (tell, go_on) = mpsc::channel();
     let mut request = world.request(Mode::Full);
-    request.mapper = Arc::new(Stopping {
-        mapper: Arc::clone(&request.mapper),
-        value: 6,
-        go_on: Mutex::new(go_on),
-    });
+    let (mapper, tell) = Stopping::at(6, &request.mapper);
+    request.mapper = mapper;
     let mut progress = request.progress.subscribe();
     world.source.asked();
     let (report, ()) = tokio::join!(world.send(request), async {
@@ -224,4 +232,32 @@ async fn rule_5_what_was_read_before_a_page_that_fails_is_kept() {
     assert_eq!(world.copy().len(), 12);
     world.run(Mode::Full).await.unwrap();
     world.assert_true();
+}
+
+#[tokio::test]
+async fn rule_5_a_page_that_cannot_be_written_ends_the_run_though_the_source_takes_its_time() {
+    let world = World::with_rows(Shape::default(), 20);
+    let source = || {
+        let source = world.source.clone();
+        let gate = Semaphore::new(1);
+        Arc::new(Gated { source, gate }) as Arc<dyn Connector>
+    };
+    let mut rehearsal = world.request(Mode::Full);
+    rehearsal.connection = ConnectionId::new();
+    rehearsal.connector = source();
+    let mut progress = rehearsal.progress.subscribe();
+    let before = world.storage.writes().calls;
+    tokio::select! {
+        ended = world.send(rehearsal) => panic!("the second page does not come: {ended:?}"),
+        told = progress.wait_for(|told| told.pages == 1) => drop(told.unwrap()),
+    }
+    let first_page = world.storage.writes().calls - before;
+
+    let mut request = world.request(Mode::Full);
+    request.connector = source();
+    world.storage.fail(Fault::Before(first_page));
+    let ended = tokio::time::timeout(LONG, world.send(request)).await;
+    let ended = ended.expect("nobody waits for the second page");
+    assert!(matches!(ended, Err(RunError::Storage(_))), "{ended:?}");
+    assert!(world.copy().is_empty());
 }

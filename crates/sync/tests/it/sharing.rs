@@ -10,6 +10,7 @@ use wrenchtime_sync::{
     Engine, EngineOptions, MemoryStorage, Mode, Outcome, Storage, Turns, Urgency,
 };
 
+use crate::ahead::{LONG, Stopping};
 use crate::source::{Asked, Op, Shape, Source};
 use crate::support::{ALL, World, cases, script, shape, wait};
 
@@ -195,4 +196,33 @@ proptest! {
             }
         });
     }
+}
+
+#[tokio::test]
+async fn rule_10_where_there_is_no_room_to_read_on_others_have_what_is_left() {
+    // Room for a page of the large run and all that a small one asks for, but not for two such pages.
+    let plant = Plant::new(4_850_000, Turns::new(2, 4));
+    let page = 4_500;
+    let shape = Shape {
+        page,
+        ..Shape::default()
+    };
+    let large = plant.world(shape, 2 * page);
+    let small = plant.world(Shape::default(), 1);
+    let mut request = large.request(Mode::Full);
+    let (mapper, tell) = Stopping::at(1, &request.mapper);
+    request.mapper = mapper;
+    let (ended, ()) = tokio::join!(plant.engine.run(request), async {
+        while plant.engine.bytes_in_flight() == 0 || large.source.all_asked().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        let small = plant.first_run(&small, urgent(false));
+        let ended = tokio::time::timeout(LONG, small).await;
+        let ended = ended.expect("nobody waits for the large page");
+        assert_eq!(ended, Outcome::Complete);
+        assert_eq!(large.source.all_asked().len(), 1);
+        tell.send(()).unwrap();
+    });
+    assert_eq!(ended.unwrap().outcome, Outcome::Complete);
+    assert_eq!(large.copy().len(), 2 * page as usize);
 }
