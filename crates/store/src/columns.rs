@@ -25,6 +25,8 @@ use crate::error::Fault;
 pub(crate) const ISSUES_OF_RUN: i64 = 1_000;
 /// How many runs of a connection are remembered.
 pub(crate) const RUNS_KEPT: i64 = 1_000;
+/// How many more there may be until they are taken away together: it costs as much as taking one away.
+pub(crate) const RUNS_BEYOND: i64 = 50;
 /// How many rows that could not be read are remembered of a connection, the latest of all runs. Beyond that number it is
 /// not known any more which of them are still so.
 pub(crate) const ISSUES_KEPT: i64 = 20_000;
@@ -126,6 +128,41 @@ pub(crate) fn run_state(columns: RunColumns) -> Result<RunState, Fault> {
         started_at: codec::instant(started_at)?,
         progress: codec::from_json(&progress)?,
         finished,
+    })
+}
+
+/// A run that is to end, and what it leaves. Most leave nothing, and then none of it is looked for.
+pub(crate) struct Ending {
+    pub(crate) row: i64,
+    pub(crate) run: RunState,
+    pub(crate) has_marks: bool,
+    pub(crate) has_issues: bool,
+    /// The connection has so many runs beyond those that are remembered that they are to go.
+    pub(crate) has_old_runs: bool,
+}
+
+/// The columns of a run, its row, and the rest of an [`Ending`].
+pub(crate) type EndingColumns = (
+    Uuid,
+    String,
+    i64,
+    Option<i64>,
+    Option<String>,
+    String,
+    i64,
+    bool,
+    bool,
+    bool,
+);
+
+pub(crate) fn ending(columns: EndingColumns) -> Result<Ending, Fault> {
+    let (id, mode, started_at, finished_at, outcome, progress, row, marks, issues, old) = columns;
+    Ok(Ending {
+        row,
+        run: run_state((id, mode, started_at, finished_at, outcome, progress))?,
+        has_marks: marks,
+        has_issues: issues,
+        has_old_runs: old,
     })
 }
 

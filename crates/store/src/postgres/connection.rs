@@ -19,9 +19,9 @@ pub(super) struct Lane {
     pub(super) epoch: u32,
     /// It is ended.
     pub(super) closed: bool,
-    /// Nothing of it has been complete yet.
-    pub(super) initial: bool,
-    /// Its event clock, to be written back by [`Lane::store`].
+    /// When its last run ended that was complete or partial, to be written back by [`Lane::store`].
+    pub(super) succeeded_at: Option<i64>,
+    /// Its event clock, to be written back likewise.
     pub(super) clock: EventClock,
     /// Row number of its last document, to be written back likewise.
     pub(super) last_document: i64,
@@ -50,7 +50,7 @@ impl Lane {
             row,
             epoch: codec::small(epoch)?,
             closed,
-            initial: succeeded_at.is_none(),
+            succeeded_at,
             clock: EventClock {
                 sequence: codec::unsigned(sequence)?,
                 time: Some(codec::timestamp(time)?),
@@ -77,6 +77,11 @@ impl Lane {
         }
     }
 
+    /// Tells whether nothing of it has been complete yet.
+    pub(super) fn is_initial(&self) -> bool {
+        self.succeeded_at.is_none()
+    }
+
     /// Writes an event that is no record's change.
     pub(super) async fn log(
         &mut self,
@@ -98,11 +103,13 @@ impl Lane {
         Ok(())
     }
 
-    /// Writes the event clock and the last row number back.
+    /// Writes back when it succeeded, its event clock and the last row number.
     pub(super) async fn store(&self, tx: &mut PgConnection) -> Result<(), Fault> {
         sqlx::query(
-            "UPDATE connections SET last_sequence = $1, last_time = $2, last_document = $3 WHERE row = $4",
+            "UPDATE connections SET succeeded_at = $1, last_sequence = $2, last_time = $3, last_document = $4 \
+             WHERE row = $5",
         )
+        .bind(self.succeeded_at)
         .bind(codec::signed(self.clock.sequence))
         .bind(self.clock.time.map(|time| time.as_micros()))
         .bind(self.last_document)

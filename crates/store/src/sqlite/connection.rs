@@ -17,10 +17,12 @@ pub(super) struct Lane {
     pub(super) epoch: u32,
     /// It is ended.
     pub(super) closed: bool,
-    /// Nothing of it has been complete yet.
-    pub(super) initial: bool,
-    /// Its event clock, to be written back by [`Lane::store`].
+    /// When its last run ended that was complete or partial, to be written back by [`Lane::store`].
+    pub(super) succeeded_at: Option<i64>,
+    /// Its event clock, to be written back likewise.
     pub(super) clock: EventClock,
+    /// Both as they were found.
+    found: (Option<i64>, EventClock),
 }
 
 impl Lane {
@@ -40,15 +42,17 @@ impl Lane {
         let Some((row, epoch, closed, succeeded_at, sequence, time)) = row else {
             return Ok(None);
         };
+        let clock = EventClock {
+            sequence: codec::unsigned(sequence)?,
+            time: Some(codec::timestamp(time)?),
+        };
         Ok(Some(Self {
             row,
             epoch: codec::small(epoch)?,
             closed,
-            initial: succeeded_at.is_none(),
-            clock: EventClock {
-                sequence: codec::unsigned(sequence)?,
-                time: Some(codec::timestamp(time)?),
-            },
+            succeeded_at,
+            clock,
+            found: (succeeded_at, clock),
         }))
     }
 
@@ -68,6 +72,11 @@ impl Lane {
         } else {
             Err(Fault::Fenced(fence.connection))
         }
+    }
+
+    /// Tells whether nothing of it has been complete yet.
+    pub(super) fn is_initial(&self) -> bool {
+        self.succeeded_at.is_none()
     }
 
     /// Writes an event that is no record's change.
@@ -91,14 +100,20 @@ impl Lane {
         Ok(())
     }
 
-    /// Writes the event clock back.
+    /// Writes back what is otherwise than it was found.
     pub(super) async fn store(&self, tx: &mut SqliteConnection) -> Result<(), Fault> {
-        sqlx::query("UPDATE connections SET last_sequence = ?, last_time = ? WHERE row = ?")
-            .bind(codec::signed(self.clock.sequence))
-            .bind(self.clock.time.map(|time| time.as_micros()))
-            .bind(self.row)
-            .execute(tx)
-            .await?;
+        if self.found == (self.succeeded_at, self.clock) {
+            return Ok(());
+        }
+        sqlx::query(
+            "UPDATE connections SET succeeded_at = ?, last_sequence = ?, last_time = ? WHERE row = ?",
+        )
+        .bind(self.succeeded_at)
+        .bind(codec::signed(self.clock.sequence))
+        .bind(self.clock.time.map(|time| time.as_micros()))
+        .bind(self.row)
+        .execute(tx)
+        .await?;
         Ok(())
     }
 }

@@ -394,6 +394,24 @@ pub(crate) async fn runs_are_listed_newest_first<F: Fixture>() {
     assert_eq!(snapshot.last_success_at, Some(second(5)));
 }
 
+pub(crate) async fn the_last_thousand_runs_are_remembered<F: Fixture>() {
+    let fixture = F::new().await;
+    let lane = Lane::begin(&fixture).await;
+    let mut ids = vec![lane.run];
+    for _ in 0..1_051 {
+        let end = finish(ids[ids.len() - 1], Outcome::Complete);
+        lane.store.finish_run(&lane.fence, end).await.unwrap();
+        let next = new_run(Mode::Incremental);
+        ids.push(next.id);
+        lane.store.begin_run(&lane.fence, next).await.unwrap();
+    }
+    ids.reverse();
+    let runs = lane.store.runs(lane.id, None, 2_000).await.unwrap();
+    let listed: Vec<RunId> = runs.into_iter().map(|run| run.id).collect();
+    // Fifty too many went together. The one under way is beside the thousand.
+    assert_eq!(listed, ids[..1_001]);
+}
+
 pub(crate) async fn connections_are_counted_by_system_and_state<F: Fixture>() {
     let fixture = F::new().await;
     let store = fixture.store();

@@ -99,6 +99,7 @@ macro_rules! store_suite {
                 schedules_are_set
                 records_go_further_back_and_never_less_far
                 runs_are_listed_newest_first
+                the_last_thousand_runs_are_remembered
                 connections_are_counted_by_system_and_state
             }
             credentials {

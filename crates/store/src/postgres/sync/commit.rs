@@ -71,7 +71,11 @@ pub(super) async fn run_under_way(
     .bind(lane)
     .fetch_optional(tx)
     .await?;
-    row.ok_or_else(|| Fault::Corrupt(format!("run {run} is not under way")))
+    row.ok_or_else(|| not_under_way(run))
+}
+
+pub(super) fn not_under_way(run: RunId) -> Fault {
+    Fault::Corrupt(format!("run {run} is not under way"))
 }
 
 async fn stored(tx: &mut PgConnection, lane: i64, commit: &PageCommit) -> Result<Stored, Fault> {

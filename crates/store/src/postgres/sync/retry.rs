@@ -7,8 +7,8 @@ use wrenchtime_sync::{PageCommit, StoredDocument, UnmappedQuery};
 
 use crate::columns::{DocumentColumns, stored_document};
 use crate::error::Fault;
+use crate::postgres::PostgresStore;
 use crate::postgres::text::Text;
-use crate::postgres::{PostgresStore, connection};
 
 /// How many rows are read again in one run.
 const UNREAD: i64 = 1_000;
@@ -22,10 +22,6 @@ pub(super) async fn unmapped(
     connection: ConnectionId,
     query: &UnmappedQuery,
 ) -> Result<Vec<StoredDocument>, Fault> {
-    let mut tx = store.read().await?;
-    let Some(row) = connection::row_of(&mut tx, connection).await? else {
-        return Ok(Vec::new());
-    };
     let entities: Vec<Text<'_>> = query
         .entities
         .iter()
@@ -33,14 +29,15 @@ pub(super) async fn unmapped(
         .collect();
     // Two ranges of an index: what this mapper has tried is not looked at.
     let rows: Vec<DocumentColumns<Text<'static>>> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
-        "SELECT {COLUMNS} FROM documents WHERE connection = $1 AND (tried_by < $2 OR tried_by > $2) AND NOT gone \
+        "SELECT {COLUMNS} FROM documents WHERE connection = (SELECT row FROM connections WHERE id = $1) \
+         AND (tried_by < $2 OR tried_by > $2) AND NOT gone \
          AND entity = ANY($3) LIMIT $4"
     )))
-    .bind(row)
+    .bind(*connection.as_uuid())
     .bind(Text::new(&query.not_by))
     .bind(entities)
     .bind(i64::from(query.limit))
-    .fetch_all(&mut *tx)
+    .fetch_all(&store.inner.readers)
     .await?;
     rows.into_iter().map(stored_document).collect()
 }

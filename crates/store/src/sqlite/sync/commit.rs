@@ -27,7 +27,11 @@ pub(super) async fn commit(
     let mut lane = Lane::fenced(&mut tx, fence).await?;
     let run = run_under_way(&mut tx, lane.row, commit.run).await?;
     let stored = stored(&mut tx, lane.row, &commit).await?;
-    let next_row = bulk::next_document(&mut tx).await?;
+    let next_row = if commit.documents.is_empty() {
+        0
+    } else {
+        bulk::next_document(&mut tx).await?
+    };
     let mut page = Page::new(
         fence.connection,
         stored,
@@ -69,7 +73,11 @@ pub(super) async fn run_under_way(
     .bind(lane)
     .fetch_optional(tx)
     .await?;
-    row.ok_or_else(|| Fault::Corrupt(format!("run {run} is not under way")))
+    row.ok_or_else(|| not_under_way(run))
+}
+
+pub(super) fn not_under_way(run: RunId) -> Fault {
+    Fault::Corrupt(format!("run {run} is not under way"))
 }
 
 async fn stored(

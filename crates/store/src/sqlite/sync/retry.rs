@@ -8,10 +8,9 @@ use wrenchtime_sync::{PageCommit, StoredDocument, UnmappedQuery};
 
 use super::KEYS_AT_ONCE;
 use super::known::push_keys;
-use crate::codec;
 use crate::columns::{DocumentColumns, stored_document};
 use crate::error::Fault;
-use crate::sqlite::{SqliteStore, connection};
+use crate::sqlite::SqliteStore;
 
 /// How many rows are read again in one run.
 const UNREAD: i64 = 1_000;
@@ -25,36 +24,29 @@ pub(super) async fn unmapped(
     connection: ConnectionId,
     query: &UnmappedQuery,
 ) -> Result<Vec<StoredDocument>, Fault> {
-    let mut tx = store.read().await?;
-    let Some(row) = connection::row_of(&mut tx, connection).await? else {
-        return Ok(Vec::new());
-    };
-    let mut found = Vec::new();
+    let mut select =
+        QueryBuilder::<Sqlite>::new(format!("SELECT {COLUMNS} FROM (SELECT {COLUMNS}"));
     // Two ranges of an index: what this mapper has tried is not looked at.
-    for range in ["<", ">"] {
-        let room = usize::try_from(query.limit).unwrap_or(usize::MAX) - found.len();
-        let mut select = QueryBuilder::<Sqlite>::new(format!(
-            "SELECT {COLUMNS} FROM documents WHERE connection = "
-        ));
-        select.push_bind(row);
-        select.push(format_args!(" AND tried_by {range} "));
+    for (number, range) in ["<", ">"].into_iter().enumerate() {
+        if number > 0 {
+            select.push(format_args!(" UNION ALL SELECT {COLUMNS}"));
+        }
+        select.push(" FROM documents WHERE connection = (SELECT row FROM connections WHERE id = ");
+        select.push_bind(*connection.as_uuid());
+        select.push(format_args!(") AND tried_by {range} "));
         select.push_bind(query.not_by.as_str());
         select.push(" AND gone = 0");
         let entities = query.entities.iter().map(EntityName::as_str);
         push_keys(&mut select, " AND entity IN (", entities);
-        select
-            .push(" LIMIT 0 + ")
-            .push_bind(codec::signed(room as u64));
-        let rows: Vec<DocumentColumns<String>> = select
-            .build_query_as()
-            .persistent(false)
-            .fetch_all(&mut *tx)
-            .await?;
-        for columns in rows {
-            found.push(stored_document(columns)?);
-        }
     }
-    Ok(found)
+    select
+        .push(") LIMIT 0 + ")
+        .push_bind(i64::from(query.limit));
+    let rows: Vec<DocumentColumns<String>> = select
+        .build_query_as()
+        .fetch_all(&store.inner.readers)
+        .await?;
+    rows.into_iter().map(stored_document).collect()
 }
 
 pub(super) async fn unread(

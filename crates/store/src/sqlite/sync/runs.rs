@@ -2,14 +2,17 @@
 
 use sqlx::sqlite::SqliteConnection;
 use wrenchtime_failpoint::{self as failpoint, Point};
-use wrenchtime_model::ConnectionId;
+use wrenchtime_model::{ConnectionId, RunId};
 use wrenchtime_sync::{
     Fence, Mode, NewRun, Outcome, RunFinish, RunProgress, RunReport, RunStart, RunState,
 };
 
-use super::commit::run_under_way;
+use super::commit::not_under_way;
 use crate::codec;
-use crate::columns::{ISSUES_KEPT, RUNS_KEPT, RunColumns, event_at_end, run_state};
+use crate::columns::{
+    self, Ending, EndingColumns, ISSUES_KEPT, RUNS_BEYOND, RUNS_KEPT, RunColumns, event_at_end,
+    run_state,
+};
 use crate::error::Fault;
 use crate::sqlite::SqliteStore;
 use crate::sqlite::connection::Lane;
@@ -39,7 +42,7 @@ pub(super) async fn begin(
 ) -> Result<RunStart, Fault> {
     let mut tx = store.write().await?;
     let lane = Lane::fenced(&mut tx, fence).await?;
-    let is_initial = |mode| lane.initial && mode == Mode::Full;
+    let is_initial = |mode| lane.is_initial() && mode == Mode::Full;
     let left: Option<RunColumns> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
         "{RUN} WHERE r.connection = ? AND r.finished_at IS NULL ORDER BY r.row DESC LIMIT 1"
     )))
@@ -92,7 +95,8 @@ pub(in crate::sqlite) async fn cancel_unfinished(
     .bind(lane)
     .execute(&mut *tx)
     .await?;
-    drop_marks(tx, lane).await
+    drop_marks(tx, lane).await?;
+    drop_issues(tx, lane).await
 }
 
 pub(super) async fn finish(
@@ -102,41 +106,55 @@ pub(super) async fn finish(
 ) -> Result<RunReport, Fault> {
     let mut tx = store.write().await?;
     let mut lane = Lane::fenced(&mut tx, fence).await?;
-    let row = run_under_way(&mut tx, lane.row, finish.run).await?;
-    let columns: RunColumns = sqlx::query_as(sqlx::AssertSqlSafe(format!("{RUN} WHERE r.row = ?")))
-        .bind(row)
-        .fetch_one(&mut *tx)
-        .await?;
-    let report = RunReport::new(&run_state(columns)?, &finish);
+    let ending = ending(&mut tx, lane.row, finish.run).await?;
+    let report = RunReport::new(&ending.run, &finish);
     sqlx::query("UPDATE runs SET finished_at = ?, outcome = ?, progress = ? WHERE row = ?")
         .bind(codec::micros(finish.finished_at))
         .bind(codec::to_name(&finish.outcome)?)
         .bind(codec::to_json(&finish.progress)?)
-        .bind(row)
+        .bind(ending.row)
         .execute(&mut *tx)
         .await?;
     if matches!(finish.outcome, Outcome::Complete | Outcome::Partial) {
-        sqlx::query("UPDATE connections SET succeeded_at = ? WHERE row = ?")
-            .bind(codec::micros(finish.finished_at))
-            .bind(lane.row)
-            .execute(&mut *tx)
-            .await?;
+        lane.succeeded_at = Some(codec::micros(finish.finished_at));
     }
     if let Some(event) = event_at_end(&finish, &report)? {
         lane.log(&mut tx, &event, store.inner.clock.now()).await?;
     }
     lane.store(&mut tx).await?;
-    clean_up(&mut tx, lane.row).await?;
+    clean_up(&mut tx, lane.row, &ending).await?;
     failpoint::pass(Point::FinishInside);
     tx.commit().await?;
     store.note_mark(&store.inner.readers).await;
     Ok(report)
 }
 
+async fn ending(tx: &mut SqliteConnection, lane: i64, run: RunId) -> Result<Ending, Fault> {
+    let found: Option<EndingColumns> = sqlx::query_as(
+        "SELECT r.id, r.mode, r.started_at, r.finished_at, r.outcome, r.progress, r.row, \
+         EXISTS (SELECT 1 FROM run_marks m WHERE m.run = r.row), EXISTS (SELECT 1 FROM row_issues i WHERE i.run = r.row), \
+         EXISTS (SELECT 1 FROM runs o WHERE o.connection = r.connection LIMIT 1 OFFSET ?) \
+         FROM runs r WHERE r.id = ? AND r.connection = ? AND r.finished_at IS NULL",
+    )
+    .bind(RUNS_KEPT + RUNS_BEYOND)
+    .bind(*run.as_uuid())
+    .bind(lane)
+    .fetch_optional(tx)
+    .await?;
+    columns::ending(found.ok_or_else(|| not_under_way(run))?)
+}
+
 /// Nothing is left of marks; runs are remembered for a while, and those by which rows are known that cannot be read.
-async fn clean_up(tx: &mut SqliteConnection, lane: i64) -> Result<(), Fault> {
-    drop_marks(tx, lane).await?;
-    drop_issues(tx, lane).await?;
+async fn clean_up(tx: &mut SqliteConnection, lane: i64, ending: &Ending) -> Result<(), Fault> {
+    if ending.has_marks {
+        drop_marks(tx, lane).await?;
+    }
+    if ending.has_issues {
+        drop_issues(tx, lane).await?;
+    }
+    if !ending.has_old_runs {
+        return Ok(());
+    }
     sqlx::query(
         "DELETE FROM runs WHERE row IN (SELECT row FROM runs WHERE connection = ? AND finished_at IS NOT NULL \
          ORDER BY id DESC LIMIT -1 OFFSET ?) AND NOT EXISTS (SELECT 1 FROM row_issues i WHERE i.run = runs.row)",
