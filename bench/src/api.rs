@@ -3,7 +3,6 @@
 mod fill;
 mod size;
 
-use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -84,9 +83,7 @@ async fn measure(
             url: format!("{}/v1/work-orders", service.url()),
             connected: &connected,
         };
-        let file = place.directory().join("wrenchtime.db");
-        let file = (store == Store::Sqlite).then_some(file.as_path());
-        let measured = at_size(options, &reader, (store, rows, file)).await;
+        let measured = at_size(options, &reader, (store, rows, &place)).await;
         let page = service.end_with(measured).await?;
         pages.push((rows, page));
     }
@@ -98,13 +95,12 @@ async fn measure(
 async fn at_size(
     options: &Options,
     reader: &Reader<'_>,
-    (store, rows, file): (Store, u32, Option<&Path>),
+    (store, rows, place): (Store, u32, &Place),
 ) -> Result<f64> {
     let targets = reader.pages().await?;
     let bytes = reader.read(&targets[0]).await?.len();
-    let constant = Constant::start(bytes, file).await?;
-    let pages = file.map_or(0, |_| targets.len());
-    let bare: Vec<String> = (0..pages)
+    let constant = Constant::start(bytes, place).await?;
+    let bare: Vec<String> = (0..targets.len())
         .map(|page| format!("{}{page}", constant.url))
         .collect();
     let sides = Sides {
@@ -152,18 +148,14 @@ struct Sides<'s> {
 struct Round {
     ours: f64,
     constant: f64,
-    bare: Option<f64>,
+    bare: f64,
 }
 
 impl Sides<'_> {
     async fn time(&self, reader: &Reader<'_>, clients: usize) -> Result<Round> {
         let ours = reader.time(self.ours, clients).await?;
         let constant = reader.time(self.constant, clients).await?;
-        let bare = if self.bare.is_empty() {
-            None
-        } else {
-            Some(reader.time(self.bare, clients).await?)
-        };
+        let bare = reader.time(self.bare, clients).await?;
         Ok(Round {
             ours,
             constant,
@@ -184,17 +176,11 @@ fn print_lists((name, rows, clients): (&str, u32, usize), rounds: &[Round]) {
         "{name} list ratio: {:.2} ({at})",
         middle(&|round| round.constant / round.ours)
     );
-    let bare: Vec<(f64, &Round)> = rounds
-        .iter()
-        .filter_map(|round| Some((round.bare?, round)))
-        .collect();
-    if !bare.is_empty() {
-        println!(
-            "{name} bare list ratio: {:.2} ({at}): the same records by one statement without an API; ours to it {:.2}",
-            median(bare.iter().map(|(bare, round)| round.constant / bare)),
-            median(bare.iter().map(|(bare, round)| bare / round.ours)),
-        );
-    }
+    println!(
+        "{name} bare list ratio: {:.2} ({at}): the same records by one statement without an API; ours to it {:.2}",
+        middle(&|round| round.constant / round.bare),
+        middle(&|round| round.bare / round.ours),
+    );
 }
 
 fn print_growth(store: Store, pages: &[(u32, f64)]) {

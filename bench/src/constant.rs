@@ -1,5 +1,5 @@
 //! The least that an API could do: the service's own server, with a handler that always returns the same body. And the least
-//! that one could do whose records lie in a file of SQLite: the same page, read by a bare statement into the body.
+//! that one could do whose records lie in a file of SQLite or on a server: the same page, read by a bare statement into the body.
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -12,15 +12,21 @@ use axum::{Router, extract};
 use bytes::Bytes;
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::OpenFlags;
+use sqlx::Row;
+use sqlx::postgres::{PgPool, PgPoolOptions};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 use tokio_util::sync::CancellationToken;
 use wrenchtime_api::Limits;
 
+use crate::place::{Place, options};
+
 /// Records of a page.
 const RECORDS: usize = 100;
+/// As many as there are clients at once, so that nobody waits for one.
+const CONNECTIONS: u32 = 4;
 
 /// What the body is.
 #[derive(Debug, clap::Args)]
@@ -31,50 +37,108 @@ pub(crate) struct Options {
     /// A store's file, of which pages are read.
     #[arg(long)]
     file: Option<PathBuf>,
+    /// The same of a database on a server.
+    #[arg(long, env = DATABASE, hide_env_values = true)]
+    database: Option<String>,
 }
+
+/// Names the database to the server of a constant body.
+const DATABASE: &str = "WRENCHTIME_BENCH_LISTED";
 
 /// Reads pages of records of one connection and resource, and does nothing else.
 struct Bare {
-    file: Mutex<Connection>,
+    records: Records,
     /// Behind which instant each page begins.
     pages: Vec<i64>,
 }
 
+/// Where they lie.
+enum Records {
+    File(Mutex<rusqlite::Connection>),
+    Server(PgPool),
+}
+
 impl Bare {
-    fn open(file: &Path) -> Result<Self> {
-        let file = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    const PLACES: &str = "SELECT created_at - 1 FROM records WHERE resource = 'work_order' ORDER BY created_at LIMIT 5000";
+    const PAGE: &str = "SELECT envelope, content FROM records WHERE connection = (SELECT min(row) FROM connections) \
+         AND resource = 'work_order' AND created_at > $1 ORDER BY created_at LIMIT 100";
+
+    fn of_file(file: &Path) -> Result<Self> {
+        let file = rusqlite::Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         file.pragma_update(None, "cache_size", -4096)?;
         file.pragma_update(None, "mmap_size", 0x7fff_0000_i64)?;
-        let pages = {
-            let mut places = file.prepare(
-                "SELECT created_at - 1 FROM records WHERE resource = 'work_order' ORDER BY created_at LIMIT 5000",
-            )?;
+        let places = {
+            let mut places = file.prepare(Self::PLACES)?;
             let places: rusqlite::Result<Vec<i64>> =
                 places.query_map([], |row| row.get(0))?.collect();
-            places?.into_iter().step_by(RECORDS).collect()
+            places?
         };
-        Ok(Self {
-            file: Mutex::new(file),
-            pages,
-        })
+        Ok(Self::new(Records::File(Mutex::new(file)), places))
     }
 
-    fn read(&self, page: usize) -> Result<String> {
-        let after = self.pages.get(page).context("there is no such page")?;
-        let file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut statement = file.prepare_cached(
-            "SELECT envelope, content FROM records WHERE connection = (SELECT min(row) FROM connections) \
-             AND resource = 'work_order' AND created_at > ? ORDER BY created_at LIMIT 100",
-        )?;
-        let mut rows = statement.query([after])?;
-        let mut body = String::with_capacity(256 * 1024);
-        while let Some(row) = rows.next()? {
-            body.push(if body.is_empty() { '[' } else { ',' });
-            body.push_str(row.get_ref(0)?.as_str()?);
-            body.push_str(row.get_ref(1)?.as_str()?);
+    async fn of_server(url: &str) -> Result<Self> {
+        let pool = PgPoolOptions::new()
+            .max_connections(CONNECTIONS)
+            .test_before_acquire(false);
+        let server = pool.connect_with(options(url)?).await?;
+        let places = sqlx::query_scalar(Self::PLACES).fetch_all(&server).await?;
+        Ok(Self::new(Records::Server(server), places))
+    }
+
+    fn new(records: Records, places: Vec<i64>) -> Self {
+        let pages = places.into_iter().step_by(RECORDS).collect();
+        Self { records, pages }
+    }
+
+    async fn read(&self, page: usize) -> Result<String> {
+        let after = *self.pages.get(page).context("there is no such page")?;
+        match &self.records {
+            Records::File(file) => read_file(file, after),
+            Records::Server(server) => read_server(server, after).await,
         }
-        body.push(']');
-        Ok(body)
+    }
+}
+
+fn read_file(file: &Mutex<rusqlite::Connection>, after: i64) -> Result<String> {
+    let file = file.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut statement = file.prepare_cached(Bare::PAGE)?;
+    let mut rows = statement.query([after])?;
+    let mut body = Body::new();
+    while let Some(row) = rows.next()? {
+        body.push(row.get_ref(0)?.as_str()?, row.get_ref(1)?.as_str()?);
+    }
+    Ok(body.end())
+}
+
+async fn read_server(server: &PgPool, after: i64) -> Result<String> {
+    let rows = sqlx::query(Bare::PAGE)
+        .bind(after)
+        .fetch_all(server)
+        .await?;
+    let mut body = Body::new();
+    for row in &rows {
+        body.push(row.try_get(0)?, row.try_get(1)?);
+    }
+    Ok(body.end())
+}
+
+/// Records side by side.
+struct Body(String);
+
+impl Body {
+    fn new() -> Self {
+        Self(String::with_capacity(256 * 1024))
+    }
+
+    fn push(&mut self, envelope: &str, content: &str) {
+        self.0.push(if self.0.is_empty() { '[' } else { ',' });
+        self.0.push_str(envelope);
+        self.0.push_str(content);
+    }
+
+    fn end(mut self) -> String {
+        self.0.push(']');
+        self.0
     }
 }
 
@@ -86,11 +150,16 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode> {
         async move { ([(CONTENT_TYPE, "application/json")], body) }
     };
     let mut app = Router::new().route("/", get(handler));
-    if let Some(file) = &options.file {
-        let bare = Arc::new(Bare::open(file)?);
+    let bare = match (&options.file, &options.database) {
+        (Some(file), _) => Some(Bare::of_file(file)?),
+        (None, Some(url)) => Some(Bare::of_server(url).await?),
+        (None, None) => None,
+    };
+    if let Some(bare) = bare.map(Arc::new) {
         let handler = move |page: extract::Path<usize>| {
-            let page = bare.read(page.0);
+            let bare = Arc::clone(&bare);
             async move {
+                let page = bare.read(page.0).await;
                 let page =
                     page.map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
                 Ok::<_, (StatusCode, String)>(([(CONTENT_TYPE, "application/json")], page))
@@ -119,13 +188,16 @@ pub(crate) struct Constant {
 }
 
 impl Constant {
-    /// Starts this program once more, as a server of so many bytes, and of a store's file.
-    pub(crate) async fn start(bytes: usize, file: Option<&Path>) -> Result<Self> {
+    /// Starts this program once more, as a server of so many bytes, and of what lies in a place.
+    pub(crate) async fn start(bytes: usize, place: &Place) -> Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["constant", "--bytes", &bytes.to_string()]);
-        if let Some(file) = file {
-            command.arg("--file").arg(file);
-        }
+        match place.database() {
+            Some(url) => command.env(DATABASE, url),
+            None => command
+                .arg("--file")
+                .arg(place.directory().join("wrenchtime.db")),
+        };
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -112,10 +112,7 @@ impl Place {
     /// Returns a connection to the database on the server, as the store has one.
     pub(crate) async fn connect(&self) -> Result<PgConnection> {
         let url = self.database().context("the place is on no server")?;
-        let options = PgConnectOptions::from_str(url)?
-            .options([("search_path", "wrenchtime")])
-            .disable_statement_logging();
-        Ok(PgConnection::connect_with(&options).await?)
+        Ok(PgConnection::connect_with(&options(url)?).await?)
     }
 
     /// Takes everything away. A place that is dropped leaves its database to the server's end.
@@ -128,4 +125,10 @@ impl Place {
         }
         Ok(())
     }
+}
+
+/// Returns how a database of a place is connected to, as the store does.
+pub(crate) fn options(url: &str) -> Result<PgConnectOptions> {
+    let options = PgConnectOptions::from_str(url)?.options([("search_path", "wrenchtime")]);
+    Ok(options.disable_statement_logging())
 }
