@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use wrenchtime_model::{ConnectionId, Event, RecordId, Resource, Timestamp};
-use wrenchtime_service::storage::{ChangesQuery, ListOrder, ListQuery, Range, RecordFilter};
+use wrenchtime_service::storage::{
+    ChangesQuery, ListOrder, ListQuery, Range, RecordFilter, StorageError,
+};
 
 use crate::fixture::{Parts, Rows, Store, noon};
 
@@ -61,7 +63,10 @@ impl FeedReader {
             limit: 7,
             include_records: true,
         };
-        let page = store.changes(&query).await.unwrap();
+        let page = store
+            .changes(&query)
+            .await
+            .map_err(|error| refused(&error))?;
         for (event, record) in page.entries {
             let (sequence, after) = (event.sequence, self.after);
             if sequence <= after {
@@ -93,7 +98,11 @@ impl FeedReader {
         }
         let mut copy = BTreeMap::new();
         for resource in Resource::ALL {
-            let rows = store.list(&list(id, resource)).await.unwrap().rows();
+            let page = store
+                .list(&list(id, resource))
+                .await
+                .map_err(|error| refused(&error))?;
+            let rows = page.rows();
             let rows = rows.into_iter().map(|row| row.envelope());
             copy.extend(rows.map(|envelope| (envelope.id, envelope.sequence)));
         }
@@ -102,6 +111,11 @@ impl FeedReader {
         }
         Ok(())
     }
+}
+
+/// Of two events with one sequence no place is found in the log: a reader that is told so has noticed.
+fn refused(error: &StorageError) -> String {
+    format!("what is asked for is refused: {error:?}")
 }
 
 fn list(connection: ConnectionId, resource: Resource) -> ListQuery {
@@ -156,7 +170,7 @@ impl ListReader {
         let mut after = self.chain.and_then(|(_, after)| after);
         query.order = ListOrder::Sequence(after);
         query.limit = 5;
-        let page = store.list(&query).await.unwrap();
+        let page = store.list(&query).await.map_err(|error| refused(&error))?;
         let next = self.chain.map_or(page.head, |(next, _)| next);
         for row in page.rows() {
             let envelope = row.envelope();
@@ -179,7 +193,11 @@ impl ListReader {
     }
 
     async fn compare<S: Store>(self, store: &S, id: ConnectionId) -> Result<(), String> {
-        let rows = store.list(&list(id, Resource::Asset)).await.unwrap().rows();
+        let page = store
+            .list(&list(id, Resource::Asset))
+            .await
+            .map_err(|error| refused(&error))?;
+        let rows = page.rows();
         let rows = rows.into_iter().map(|row| row.envelope());
         let truth = rows
             .map(|envelope| (envelope.id, (envelope.sequence, envelope.deleted)))
